@@ -1,0 +1,50 @@
+# `make demo` and `make test` set themselves up: all they need is Python 3.11+ and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: all setup demo test style types layers cov bench docs serve image-test clean
+all: style types layers test
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "voice-runtime needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)          ## a real phone call with real speech, offline
+	$(BIN)/voice-runtime demo
+
+test: $(STAMP)          ## the whole suite, offline
+	$(BIN)/python -m pytest
+
+style: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+layers: $(STAMP)
+	$(BIN)/lint-imports --no-cache
+
+cov: $(STAMP)
+	$(BIN)/python -m pytest --cov=voice_runtime --cov-report=term-missing:skip-covered
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)          ## every setting, command, route, event and error is in the docs
+	$(BIN)/python -m pytest tests/test_docs.py
+
+serve: $(STAMP)
+	$(BIN)/voice-runtime serve
+
+image-test:             ## build the container, place a call through it, stop it
+	docker/image-test
+
+clean:
+	rm -rf $(VENV) dist build demo-output bench-output .mypy_cache .ruff_cache .pytest_cache .hypothesis

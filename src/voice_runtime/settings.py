@@ -1,0 +1,103 @@
+"""Every setting, read from the environment when `Settings()` is made (never at import), each written down once."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseSettings):
+    """What the server, the carrier adapters and the CLI need to know.
+
+    Field `x_y` is read from the environment variable in its `validation_alias` or, without one, `X_Y`. Arguments win
+    over the environment: `Settings(voice_public_url="https://...")`. Speech vendors read their own keys themselves
+    (docs/settings.md lists those as well).
+    """
+
+    model_config = SettingsConfigDict(
+        case_sensitive=False, extra="ignore", env_ignore_empty=True, populate_by_name=True, frozen=True
+    )
+
+    # -- where we are -------------------------------------------------------------------------------------------------
+    voice_public_url: str = Field(
+        default="", description="Public https:// address of this server, as the carrier reaches it."
+    )
+    voice_stream_url: str = Field(
+        default="",
+        description="0.1's name for the public address (wss:// or https://); used when VOICE_PUBLIC_URL is empty.",
+    )
+    voice_server_host: str = Field(default="127.0.0.1", description="Address the server listens on.")
+    voice_server_port: int = Field(default=8080, ge=0, le=65535, description="Port the server listens on.")
+    voice_media_path: str = Field(default="/voice", description="Path of the media WebSocket.")
+    voice_trust_forwarded: bool = Field(
+        default=False,
+        description="Believe X-Forwarded-Host and X-Forwarded-Proto. Only behind a proxy that sets both itself.",
+    )
+
+    # -- the carrier --------------------------------------------------------------------------------------------------
+    twilio_account_sid: str = Field(default="", description="Twilio account SID (AC...).")
+    twilio_auth_token: SecretStr = Field(
+        default=SecretStr(""), description="Twilio auth token: signs requests to Twilio and proves requests from it."
+    )
+    twilio_phone_number: str = Field(default="", description="Number that calls and messages are sent from, in E.164.")
+    twilio_http_timeout: float = Field(default=15.0, gt=0, le=120, description="Seconds one REST request may take.")
+    twilio_api_base_url: str = Field(
+        default="", description="Send REST requests here instead of to Twilio: a simulator, or a proxy of your own."
+    )
+    twilio_region: str = Field(default="", description="Twilio region of the account, such as ie1.")
+    twilio_edge: str = Field(default="", description="Twilio edge to enter by, such as dublin.")
+    twilio_skip_signature_validation: bool = Field(
+        default=False, description="Accept unsigned webhooks and sockets. For local development only: anybody can call."
+    )
+
+    # -- limits -------------------------------------------------------------------------------------------------------
+    voice_max_calls: int = Field(default=200, ge=1, description="Calls at once in this process.")
+    voice_start_timeout: float = Field(
+        default=10.0, gt=0, description="Seconds a media socket may take to send `start` before it is closed."
+    )
+    voice_max_message_bytes: int = Field(
+        default=65536, ge=1024, description="Largest message a media socket may send, in bytes."
+    )
+    voice_max_call_seconds: float = Field(
+        default=14400.0, gt=0, description="Longest a call may last, in seconds; then it is hung up."
+    )
+    voice_drain_seconds: float = Field(
+        default=300.0, ge=0, description="Seconds live calls may go on after SIGTERM before they are hung up."
+    )
+    voice_token_seconds: float = Field(
+        default=60.0, gt=0, description="Seconds a media token stays valid after the webhook that made it."
+    )
+    voice_token_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Key of the media tokens, the same on every server behind one address. Default: derived from TWILIO_AUTH_TOKEN.",
+    )
+
+    # -- speech -------------------------------------------------------------------------------------------------------
+    voice_stt: str = Field(default="", description="Speech recognition provider for `serve`, such as elevenlabs.")
+    voice_tts: str = Field(default="", description="Speech synthesis provider for `serve`, such as elevenlabs.")
+    transport: str = Field(default="", description="0.1's switch: `mock` means that calls go to the mock bridge.")
+    voice_monitor: bool = Field(
+        default=False, description="Play every call on this machine's loudspeaker (needs ffplay)."
+    )
+
+    # -- logs ---------------------------------------------------------------------------------------------------------
+    voice_log_level: str = Field(default="info", description="debug, info, warning or error.")
+    voice_log_json: bool = Field(default=False, description="One JSON object per log line instead of plain text.")
+
+    @field_validator("voice_media_path")
+    @classmethod
+    def _absolute_path(cls, path: str) -> str:
+        if not path.startswith("/") or "?" in path or "#" in path:
+            raise ValueError("must be a path such as /voice, without a query: carriers refuse one (error 31920)")
+        return "/" + path.strip("/")
+
+    @property
+    def public_url(self) -> str:
+        """The public address as https:// or http://, without a trailing slash; "" when none is configured."""
+        url = (self.voice_public_url or self.voice_stream_url).strip().rstrip("/")
+        for websocket, web in (("wss://", "https://"), ("ws://", "http://")):
+            if url.startswith(websocket):
+                return web + url.removeprefix(websocket)
+        return url

@@ -1,0 +1,47 @@
+"""Every task has a name, an owner and an end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+__all__ = ["TaskOwner"]
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class TaskOwner:
+    """Starts tasks, knows which of them live, and ends them all.
+
+    A task that fails on its own is logged with its name: nothing dies unseen.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run `work` as the task "<owner>.<name>" on the running loop."""
+        task = asyncio.get_running_loop().create_task(work, name=f"{self._name}.{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task %s failed", task.get_name(), exc_info=error)
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait until all of it has ended. Safe to call twice, and from one of the tasks."""
+        me = asyncio.current_task()
+        while others := [task for task in self._tasks if task is not me]:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)

@@ -1,0 +1,143 @@
+"""What a call and its carrier say to each other, and how a transport is chosen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from voice_runtime.errors import UnknownProviderError
+from voice_runtime.events import CallEnd, Direction
+from voice_runtime.registry import SMS, TRANSPORT
+
+__all__ = [
+    "CallControl",
+    "CallInfo",
+    "CallPort",
+    "CarrierTransport",
+    "MediaSocket",
+    "OutboundAudio",
+    "OutboundClear",
+    "OutboundItem",
+    "OutboundMark",
+    "SmsTransport",
+    "SocketClosed",
+    "create_transport",
+    "get_sms_transport",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """What the carrier said when media began. Numbers are as the carrier gave them: E.164, sip:, "anonymous", ""."""
+
+    call_sid: str
+    stream_sid: str
+    account_sid: str = ""
+    caller_number: str = ""
+    called_number: str = ""
+    direction: Direction = Direction.INBOUND
+    custom_parameters: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "audio/x-mulaw"
+    sample_rate: int = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundAudio:
+    """Play this mu-law audio. `utterance` is what it belongs to, or None."""
+
+    payload: bytes
+    utterance: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundMark:
+    """Tell us, by this name, when everything before it has been played."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundClear:
+    """Drop what has not been played."""
+
+
+OutboundItem = OutboundAudio | OutboundMark | OutboundClear
+
+
+class CallPort(Protocol):
+    """A call as its transport sees it; `VoiceSession` is one. All of it is called on the call's loop."""
+
+    def media_started(self, info: CallInfo) -> None: ...
+    def put_inbound(self, data: bytes | None) -> None:
+        """One piece of the caller's audio, mu-law 8 kHz."""
+
+    def dtmf_received(self, digit: str) -> None: ...
+    def signal_mark_received(self, name: str) -> None: ...
+    async def next_outbound(self) -> OutboundItem:
+        """The next thing to send, in order, as soon as it may leave."""
+
+    def outbound_sent(self, item: OutboundItem) -> None:
+        """`item` is on the wire."""
+
+    async def disconnect_requested(self) -> None:
+        """Returns once the call wants to be over."""
+
+    def signal_disconnected(self, end: CallEnd | None = None) -> None: ...
+
+
+class SocketClosed(Exception):
+    """The peer is gone. `code` is the WebSocket close code, 1006 when there was none."""
+
+    def __init__(self, code: int = 1006, reason: str = "") -> None:
+        super().__init__(f"socket closed ({code}) {reason}".rstrip())
+        self.code, self.reason = code, reason
+
+
+class MediaSocket(Protocol):
+    """The three things a transport needs of a WebSocket."""
+
+    async def receive(self) -> str | bytes:
+        """The next message. Raises `SocketClosed` when there will be none."""
+
+    async def send(self, message: str) -> None:
+        """Raises `SocketClosed` when the peer is gone."""
+
+    async def close(self, code: int = 1000) -> None:
+        """Never raises."""
+
+
+class CallControl(Protocol):
+    """What can be done to a live call from outside its media socket."""
+
+    async def hang_up(self, call_sid: str) -> None:
+        """End the call at the carrier; a call that is over already is a success. Raises `CarrierError`."""
+
+
+class CarrierTransport(CallControl, Protocol):
+    """A carrier's REST API, off the event loop, every request with a time limit."""
+
+    async def place_call(self, to: str, *, from_: str = "", twiml: str = "", url: str = "") -> str:
+        """Dial; returns the call's id. Raises `CarrierError`."""
+
+
+class SmsTransport(Protocol):
+    """A module or object that sends text messages."""
+
+    def send_sms(self, to: str, body: str) -> dict[str, str]: ...
+
+
+def create_transport(provider: str = "twilio", **options: object) -> CarrierTransport:
+    """The carrier of that name. Raises `UnknownProviderError`."""
+    made: CarrierTransport = TRANSPORT.load(provider)(**options)
+    return made
+
+
+def get_sms_transport(provider: str = "twilio") -> SmsTransport:
+    """The SMS transport of that name: 0.1 handed out the module `transports.twilio_sms`, and so do we."""
+    try:
+        found: SmsTransport = SMS.load(provider)
+    except UnknownProviderError as error:
+        # 0.1 programs match on this text.
+        raise ValueError(f"Unknown SMS transport: {provider}. {error.remedy}") from error
+    return found

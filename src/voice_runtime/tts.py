@@ -1,0 +1,51 @@
+"""Speech synthesis: what a provider is, and how one is chosen by name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from voice_runtime.registry import TTS
+
+__all__ = ["SpeechSink", "StreamingTts", "TtsProvider", "create_tts"]
+
+
+class SpeechSink(Protocol):
+    """The part of a session that blocking synthesis speaks into; all of it may be called from any thread."""
+
+    @property
+    def is_disconnected(self) -> bool: ...
+    def put_outbound_sync(self, data: bytes) -> None: ...
+    def tap_agent(self, data: bytes) -> None: ...
+    def send_mark_and_wait(self, name: str, timeout: float = ...) -> object: ...
+
+
+class TtsProvider(Protocol):
+    """0.1's synthesis: `speak` blocks until the caller has heard it, and is called from a thread, never from the loop.
+
+    Returns {"last_spoken": text} and, where they apply, "interrupted", "call_disconnected" or "error".
+    """
+
+    on_error: Callable[[str], None] | None
+
+    def speak(self, text: str, session: SpeechSink, stop_event: threading.Event | None = None) -> dict[str, object]: ...
+
+
+class StreamingTts(Protocol):
+    """Synthesis as a stream: what `VoiceSession.say` uses. Every provider of this package is both.
+
+    `synthesize` yields mu-law audio (8 kHz, mono, bytes of any length), the first chunk as soon as there is one, and
+    raises `TtsError` when synthesis fails. Closing the iterator (`aclose`) stops the work at the vendor at once.
+    """
+
+    def synthesize(self, text: str) -> AsyncIterator[bytes]: ...
+
+
+def create_tts(provider: str = "elevenlabs", **options: object) -> TtsProvider:
+    """Make the provider of that name. `options` go to its constructor.
+
+    Raises `UnknownProviderError` for a name nobody registered, `ProviderLoadError` when its extra is not installed.
+    """
+    made: TtsProvider = TTS.load(provider)(**options)
+    return made
