@@ -85,7 +85,7 @@ class MissingStreamUrlError(ConfigurationError):
         port = os.environ.get("VOICE_SERVER_PORT") or "8080"
         super().__init__(
             "VOICE_STREAM_URL is not set: it is the public wss:// address of this server.",
-            remedy=f"Expose port {port} (VOICE_SERVER_PORT) with a tunnel or proxy and set VOICE_STREAM_URL to its address.",
+            remedy=f"Expose port {port} (VOICE_SERVER_PORT) with a tunnel or proxy and set VOICE_STREAM_URL to that.",
         )
 
 
@@ -167,7 +167,7 @@ class TtsError(ProviderError):
 
 
 class CarrierError(VoiceRuntimeError):
-    """The carrier's REST API failed. `status` is the HTTP status (0 when there was no answer), `code` the carrier's own."""
+    """The carrier's REST API failed. `status`: HTTP status, 0 when there was no answer; `code`: the carrier's own."""
 
     def __init__(self, message: str, *, status: int = 0, code: int | None = None, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)

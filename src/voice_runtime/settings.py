@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     )
     voice_token_secret: SecretStr = Field(
         default=SecretStr(""),
-        description="Key of the media tokens, the same on every server behind one address. Default: derived from TWILIO_AUTH_TOKEN.",
+        description="Key of the media tokens, one for all servers of an address. Default: made from TWILIO_AUTH_TOKEN.",
     )
 
     # -- speech -------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class SttProvider(Protocol):
 
 
 class SttWithSpeechStart(SttProvider, Protocol):
-    """A provider that also says when the caller begins to speak, even while `set_speaking(True)`: the barge-in signal."""
+    """A provider that also says when the caller begins to speak, even while `set_speaking(True)`: for barge-in."""
 
     on_speech_started: Callable[[], None] | None
 
