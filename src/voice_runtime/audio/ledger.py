@@ -1,0 +1,224 @@
+"""The playout ledger: per utterance, how many bytes were queued, sent to the carrier, and heard by the caller.
+
+The carrier plays what it is sent in order, at 8000 bytes per second, and says nothing while it does, except for the
+echo of a mark: everything sent before that mark has now been played. So the playhead comes from the marks, and between
+them from the clock. An idle carrier starts to play when the first byte is sent.
+
+The clock alone runs ahead of the truth by the network's delay. Therefore it never carries the playhead past a mark
+that has not been echoed, and what was reported as heard never has to be taken back. A mark that is overdue by
+`MARK_GRACE` counts as lost, and the clock has the word again.
+
+Pure: time comes in as `now`, in seconds of any monotonic clock.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from voice_runtime.audio.frames import SAMPLE_RATE, bytes_to_ms
+
+__all__ = ["MARK_GRACE", "Playout", "PlayoutLedger"]
+
+MARK_GRACE: Final = 1.0
+"""Seconds after its expected time at which a mark is taken for lost. The round trip to a carrier is about 0.2 s."""
+
+_MAX_MARKS: Final = 1024  # a carrier that echoes none must not cost memory
+
+
+@dataclass(frozen=True, slots=True)
+class Playout:
+    """How far one utterance came, in bytes of mu-law: heard <= sent <= queued."""
+
+    queued: int = 0
+    sent: int = 0
+    heard: int = 0
+
+    @property
+    def queued_ms(self) -> float:
+        """Milliseconds of speech that were to be said."""
+        return bytes_to_ms(self.queued)
+
+    @property
+    def sent_ms(self) -> float:
+        """Milliseconds handed to the carrier."""
+        return bytes_to_ms(self.sent)
+
+    @property
+    def heard_ms(self) -> float:
+        """Milliseconds that came out of the caller's phone."""
+        return bytes_to_ms(self.heard)
+
+
+class _Mark(NamedTuple):
+    name: str
+    position: int
+    due: float  # before the corrections in `_late`
+
+
+class _Account:
+    """The counts of one utterance; `heard` without the segment that is being played."""
+
+    __slots__ = ("heard", "queued", "sent")
+
+    def __init__(self) -> None:
+        self.queued = 0
+        self.sent = 0
+        self.heard = 0
+
+
+class _Segment:
+    """A stretch of the outgoing stream that belongs to one utterance: [start, end) in bytes since the beginning.
+
+    It holds the account, not the number: the number may be forgotten and used again while this is being played.
+    """
+
+    __slots__ = ("account", "end", "start")
+
+    def __init__(self, account: _Account, start: int, end: int) -> None:
+        self.account = account
+        self.start = start
+        self.end = end
+
+
+class PlayoutLedger:
+    """The ledger of one call. An utterance is an int; None is audio that belongs to none (a tone, a beep)."""
+
+    __slots__ = ("_accounts", "_end", "_head", "_late", "_marks", "_segments", "_tail")
+
+    def __init__(self) -> None:
+        self._accounts: dict[int | None, _Account] = {}
+        self._segments: deque[_Segment] = deque()  # sent, not yet played to their end, in order
+        self._marks: deque[_Mark] = deque()  # sent, not yet echoed, in order
+        self._tail = 0  # the position after the last byte sent
+        self._head = 0  # the position of the playhead, as of the last event or question
+        self._end = float("-inf")  # when the last byte sent will have been played
+        self._late = 0.0  # what the echoes so far have added to that
+
+    def queued(self, utterance: int | None, n: int) -> None:
+        """`n` bytes of the utterance were accepted for sending. Raises ValueError when `n` is negative."""
+        if n < 0:
+            raise ValueError(f"cannot queue {n} bytes")
+        self._account(utterance).queued += n
+
+    def sent(self, utterance: int | None, n: int, now: float) -> None:
+        """`n` bytes of the utterance went to the carrier. Raises ValueError when `n` is negative."""
+        if n < 0:
+            raise ValueError(f"cannot send {n} bytes")
+        self._settle(now)
+        account = self._accounts.get(utterance) or self._account(utterance)
+        account.sent += n
+        if account.sent > account.queued:
+            account.queued = account.sent
+        start = self._tail
+        self._tail = end = start + n
+        self._end = (self._end if self._end > now else now) + n / SAMPLE_RATE
+        segments = self._segments
+        if segments and segments[-1].account is account:
+            segments[-1].end = end
+        elif n:
+            segments.append(_Segment(account, start, end))
+
+    def mark_sent(self, name: str) -> None:
+        """A mark went to the carrier, after everything sent so far."""
+        if len(self._marks) == _MAX_MARKS:
+            self._marks.popleft()
+        self._marks.append(_Mark(name, self._tail, self._end - self._late))
+
+    def mark_echoed(self, name: str, now: float) -> None:
+        """The carrier echoed a mark: what was sent before it has been played, and nothing after it.
+
+        An unknown name (late, cleared, given up) is ignored. The echo of a later mark settles the earlier ones.
+        """
+        mark = next((mark for mark in self._marks if mark.name == name), None)
+        if mark is None:
+            return
+        while self._marks.popleft() is not mark:
+            pass
+        end = now + (self._tail - mark.position) / SAMPLE_RATE
+        if self._tail > mark.position:
+            self._late += end - self._end  # the marks after this one are as late as the audio they follow
+        self._end = end
+        self._move(mark.position)
+
+    def cleared(self, now: float) -> None:
+        """The carrier was told to drop its queue: what was not heard by now never will be."""
+        self._marks_expire(now)
+        self._move(self._estimate(now))
+        if self._segments:
+            playing = self._segments[0]
+            playing.account.heard += self._head - playing.start
+        self._segments.clear()
+        self._marks.clear()
+        self._tail = self._head
+        self._end = now
+        self._late = 0.0
+
+    def playhead_end(self, now: float) -> float:
+        """The time at which everything sent will have been played; `now` when nothing is left. By clock and echoes."""
+        return self._end if self._end > now else now
+
+    def lead(self, now: float) -> float:
+        """Seconds of audio that the carrier holds and has not played: what to send ahead is decided by this."""
+        return self._end - now if self._end > now else 0.0
+
+    def heard(self, utterance: int | None, now: float) -> int:
+        """Bytes of the utterance that the caller has heard; 0 for an unknown one."""
+        self._settle(now)
+        account = self._accounts.get(utterance)
+        return 0 if account is None else account.heard + self._playing(account)
+
+    def snapshot(self, utterance: int | None, now: float) -> Playout:
+        """How far the utterance came; zeros for an unknown one."""
+        self._settle(now)
+        return self._playout(utterance)
+
+    def finish(self, utterance: int | None, now: float | None = None) -> Playout:
+        """The last snapshot of the utterance, which is then forgotten. Without `now`, as of the last event."""
+        if now is not None:
+            self._settle(now)
+        playout = self._playout(utterance)
+        self._accounts.pop(utterance, None)
+        return playout
+
+    def _account(self, utterance: int | None) -> _Account:
+        return self._accounts.setdefault(utterance, _Account())
+
+    def _playout(self, utterance: int | None) -> Playout:
+        account = self._accounts.get(utterance)
+        if account is None:
+            return Playout()
+        return Playout(account.queued, account.sent, account.heard + self._playing(account))
+
+    def _playing(self, account: _Account) -> int:
+        """Bytes heard of the segment under the playhead, if it is of this account."""
+        if not self._segments or self._segments[0].account is not account:
+            return 0
+        return self._head - self._segments[0].start
+
+    def _settle(self, now: float) -> None:
+        """Move the playhead to where it is at `now`."""
+        if self._marks:
+            self._marks_expire(now)
+        if self._segments:
+            self._move(self._estimate(now))
+
+    def _marks_expire(self, now: float) -> None:
+        while self._marks and self._marks[0].due + self._late + MARK_GRACE < now:
+            self._marks.popleft()
+
+    def _estimate(self, now: float) -> int:
+        left = self._end - now
+        position = self._tail - int(left * SAMPLE_RATE + 0.5) if left > 0 else self._tail
+        if self._marks and position > self._marks[0].position:
+            return self._marks[0].position
+        return position
+
+    def _move(self, position: int) -> None:
+        # Never back: a rounding error, or a `now` from another thread, is not an event of the call.
+        if position <= self._head:
+            return
+        self._head = position
+        segments = self._segments
+        while segments and segments[0].end <= position:
+            played = segments.popleft()
+            played.account.heard += played.end - played.start
