@@ -150,7 +150,8 @@ class _ScribeLink:
 
     def __init__(self, session: PersistentSttSession, number: int, connection: Any) -> None:
         self._session, self._number, self._connection = session, number, connection
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._answered = asyncio.Event()
+        self._trouble: LinkError | None = None
         connection.on("session_started", self._on_started)
         connection.on("partial_transcript", self._on_partial)
         connection.on("committed_transcript", self._on_committed)
@@ -163,15 +164,18 @@ class _ScribeLink:
         """Wait for `session_started`. A service that does not say it in time is taken at its handshake's word."""
         try:
             async with asyncio.timeout(_READY_GRACE_S):
-                await asyncio.shield(self._ready)
+                await self._answered.wait()
         except TimeoutError:
-            if not self._ready.done():
-                self._ready.set_result(None)
             log.warning("elevenlabs: link %d: no session_started within %g s", self._number, _READY_GRACE_S)
+        if self._trouble is not None:
+            raise self._trouble
 
     def _on_started(self, _data: Mapping[str, Any]) -> None:
-        if not self._ready.done():
-            self._ready.set_result(None)
+        self._answered.set()
+
+    def _in_trouble(self, text: str, failure: SttFailure | None = None) -> None:
+        self._trouble = self._trouble or LinkError(text, failure)
+        self._answered.set()
 
     def _on_partial(self, data: Mapping[str, Any]) -> None:
         self._session._link_heard(self._number, self._session._on_partial, data)
@@ -184,17 +188,15 @@ class _ScribeLink:
         failure = _TERMINAL.get(kind)
         if failure is None and kind not in _RECOVERABLE and kind != _EXPIRED:
             log.warning("elevenlabs: link %d: %s", self._number, data.get("error") or kind)
-        elif not self._ready.done():
-            self._ready.set_exception(LinkError(kind, failure))
-        elif kind == _EXPIRED:
+            return
+        self._in_trouble(kind, failure)
+        if kind == _EXPIRED:
             self._session._link_expired(self._number)
         else:
             self._session._link_errored(self._number, kind, failure)
 
     def _on_close(self, info: Mapping[str, Any]) -> None:
-        if not self._ready.done():
-            self._ready.set_exception(LinkError(f"closed_with_{info.get('code')}"))
-            return
+        self._in_trouble(f"closed_with_{info.get('code')}")
         self._session._link_closed(self._number)
 
     async def send(self, audio: bytes) -> None:
@@ -204,7 +206,6 @@ class _ScribeLink:
         """Scribe commits by its own voice activity detection; there is nothing to say."""
 
     async def close(self) -> None:
-        self._ready.cancel()
         for _ in range(2):
             try:
                 async with asyncio.timeout(_CLOSE_TIMEOUT_S):

@@ -176,7 +176,7 @@ class PersistentStt(Hearing, ABC):
             log.debug("%s: the event loop is closed, an event of its recogniser is dropped", self._provider)
 
     def _is_current(self, number: int) -> bool:
-        return number == self._machine.link and self._machine.state is State.CONNECTED
+        return number == self._machine.link and self._machine.state not in (State.WAITING, State.OVER)
 
     def _link_heard(self, number: int, hear: Callable[..., None], *arguments: object) -> None:
         """The vendor recognised something: `hear` it, unless the link was given up."""
