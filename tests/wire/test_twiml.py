@@ -186,6 +186,7 @@ raw = st.text(st.sampled_from("a \t\r\n<>&\"']]>ä€\U0001f600"), min_size=1, m
 word = st.text(st.sampled_from("abcXYZ019+"), min_size=1, max_size=12)
 link = st.sampled_from(["https://a.example/x?y=1&z=2", "/next", "https://a.example:8443/"])
 whole = st.integers(0, 999)
+targets = st.builds(DialTarget, word, st.sampled_from(["Number", "Sip", "Client", "Conference"]))
 verbs = st.one_of(
     st.builds(
         ConnectStream,
@@ -239,7 +240,9 @@ def test_a_document_by_hand_is_read() -> None:
           <Say>Hej <break strength="weak"/>då</Say>
           <Play> https://a.example/x.wav </Play><Play digits="12#"/>
           <Pause/><Pause length="soon"/><Pause length="7"/>
-          <Connect><Stream url="wss://a.example/v"><Parameter name="a" value="b"/><Parameter value="lost"/></Stream></Connect>
+          <Connect>
+            <Stream url="wss://a.example/v"><Parameter name="a" value="b"/><Parameter value="lost"/></Stream>
+          </Connect>
           <Dial>+358401234567</Dial>
           <Message><Body>hi</Body></Message><Sms>ho</Sms>
           <Reject/><Redirect>/x</Redirect><Hangup/>
@@ -264,7 +267,8 @@ def test_a_document_by_hand_is_read() -> None:
 def test_what_is_not_modelled_is_kept_whole() -> None:
     """An unknown verb is an event of its own, with its XML."""
     assert parse_twiml(
-        '<Response><Gather input="dtmf"><Say>1?</Say></Gather> tail <say/><Connect><Room>x</Room></Connect><Dial/></Response>'
+        '<Response><Gather input="dtmf"><Say>1?</Say></Gather> tail <say/>'
+        "<Connect><Room>x</Room></Connect><Dial/></Response>"
     ) == [
         Unknown("Gather", '<Gather input="dtmf"><Say>1?</Say></Gather>'),
         Unknown("say", "<say />"),

@@ -1,0 +1,133 @@
+"""The one place where a Twilio REST client is made, and where its exceptions become ours.
+
+The SDK by itself waits for ever, follows TWILIO_REGION and TWILIO_EDGE of the environment, and logs phone numbers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import twilio.rest
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http.http_client import TwilioHttpClient
+
+from voice_runtime.errors import CarrierError, CarrierRefusedError, CarrierTimeoutError
+from voice_runtime.settings import Settings
+from voice_runtime.transports.twilio_account import TwilioRegion, api_origin, require_credentials
+
+__all__ = ["BoundedHttpClient", "carrier_errors", "open_client"]
+
+log = logging.getLogger(__name__)
+
+_POOL_SIZE = 16
+_LONGEST_DETAIL = 300
+# An empty mapping would make the SDK read os.environ after all.
+_NO_ENVIRONMENT = {"": ""}
+
+
+class BoundedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK publishes no types
+    """The SDK's own HTTP client, always with a time limit, never following a redirect, sent to one origin."""
+
+    def __init__(self, *, origin: str, timeout: float) -> None:
+        super().__init__(timeout=timeout, logger=log)
+        self._origin = urlsplit(origin)
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, object] | None = None,
+        data: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Any:
+        # A redirect would carry the credentials to whoever it names, and a fetch takes a 3xx for an answer.
+        there = urlsplit(url)._replace(scheme=self._origin.scheme, netloc=self._origin.netloc).geturl()
+        limit = min(timeout, self.timeout) if timeout else self.timeout
+        return super().request(method, there, params, data, headers, auth, limit, allow_redirects=False)
+
+    def log_request(self, kwargs: Mapping[str, Any]) -> None:
+        log.debug("→ %s %s", kwargs["method"], urlsplit(kwargs["url"]).path)
+
+    def log_response(self, status_code: int, response: object) -> None:
+        log.debug("← %s", status_code)
+
+    def close(self) -> None:
+        self.session.close()
+
+    def __repr__(self) -> str:
+        return f"BoundedHttpClient({self._origin.geturl()!r})"
+
+
+def open_client(settings: Settings, region: TwilioRegion | None = None) -> tuple[Any, BoundedHttpClient]:
+    """A `twilio.rest.Client` and the HTTP client under it, for the account of `settings` or of `region`.
+
+    Raises `MissingSettingError`, `ConfigurationError`.
+    """
+    if region is None:
+        account, secret = require_credentials(settings, "the Twilio REST API")
+        user = account
+    else:
+        (user, secret), account = region.auth, region.account_sid
+    http = BoundedHttpClient(origin=api_origin(settings, region), timeout=settings.twilio_http_timeout)
+    # Which region and edge is in the origin already; the SDK is told of neither, so it rewrites nothing.
+    return twilio.rest.Client(user, secret, account, http_client=http, environment=_NO_ENVIRONMENT), http
+
+
+@contextmanager
+def carrier_errors(doing: str) -> Iterator[None]:
+    """Whatever the SDK and its HTTP library raise in here comes out as a `CarrierError`, chained."""
+    try:
+        yield
+    except (TwilioRestException, TwilioServiceException) as error:
+        raise _answered_no(doing, error) from error
+    except TwilioException as error:
+        raise CarrierError(f"{doing}: Twilio answered something that is not its API.") from error
+    except requests.RequestException as error:
+        if _is_timeout(error):
+            raise CarrierTimeoutError(
+                f"{doing}: Twilio did not answer in time; it may have been done or not."
+            ) from error
+        raise CarrierError(f"{doing}: no answer from Twilio ({type(error).__name__}).") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        # What is left when an answer with a good status is not JSON, or JSON of another shape.
+        raise CarrierError(f"{doing}: Twilio's answer could not be read ({type(error).__name__}).") from error
+
+
+def _is_timeout(error: requests.RequestException) -> bool:
+    # A body that stalls half way comes out of requests as a ConnectionError around the time-out.
+    return isinstance(error, requests.Timeout) or any(
+        isinstance(inner, urllib3.exceptions.TimeoutError) for inner in error.args
+    )
+
+
+def _answered_no(doing: str, error: TwilioRestException | TwilioServiceException) -> CarrierError:
+    # Two siblings: the classic error body, and RFC 9457 problem documents.
+    said = error.msg if isinstance(error, TwilioRestException) else error.detail or error.title
+    status = error.status if isinstance(error.status, int) else 0
+    code = error.code if isinstance(error.code, int) else None
+    kind = CarrierRefusedError if 400 <= status < 500 else CarrierError
+    return kind(
+        f"{doing}: HTTP {status}, Twilio code {code}: {str(said)[:_LONGEST_DETAIL]}.",
+        status=status,
+        code=code,
+        remedy=_REMEDIES.get(code or status, ""),
+    )
+
+
+_REMEDIES = {
+    20003: "Check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and the region they belong to.",
+    20429: "Nothing was done: try again a little later.",
+    21215: "Allow the country under Geo Permissions in the Twilio console.",
+}
