@@ -64,7 +64,7 @@ class TwilioRegion(BaseModel):
         return auth
 
 
-def check_sid(sid: str) -> str:
+def check_sid(sid: object) -> str:
     """`sid`, if it is nothing but ASCII letters and digits: it goes into a path unquoted. Raises `ValueError`."""
     if not isinstance(sid, str) or not _SID.fullmatch(sid):
         raise ValueError("a SID consists of ASCII letters and digits")

@@ -96,9 +96,7 @@ def carrier_errors(doing: str) -> Iterator[None]:
         raise CarrierError(f"{doing}: Twilio answered something that is not its API.") from error
     except requests.RequestException as error:
         if _is_timeout(error):
-            raise CarrierTimeoutError(
-                f"{doing}: Twilio did not answer in time; it may have been done or not."
-            ) from error
+            raise CarrierTimeoutError(f"{doing}: Twilio did not answer in time. It may be done, or not.") from error
         raise CarrierError(f"{doing}: no answer from Twilio ({type(error).__name__}).") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         # What is left when an answer with a good status is not JSON, or JSON of another shape.

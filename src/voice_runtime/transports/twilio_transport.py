@@ -7,7 +7,7 @@ import concurrent.futures
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from voice_runtime.errors import CarrierError, CarrierTimeoutError
 from voice_runtime.settings import Settings
@@ -35,8 +35,9 @@ _LIST_PATIENCE = 4  # a list is many requests: it may take this many times as lo
 class TwilioTransport:
     """Places, ends and lists calls and sends messages. Works from any loop, until `close`.
 
-    `regions`: where calls may live; hang-ups and lists ask these, in turn, instead of the configured account. A request
-    that overstays `Settings.twilio_http_timeout` is given up with `CarrierTimeoutError`, whatever its thread still does.
+    `regions`: where calls may live; hang-ups and lists ask these, in turn, instead of the configured account. A
+    request that overstays `Settings.twilio_http_timeout` is given up with `CarrierTimeoutError`, whatever its thread
+    still does.
     """
 
     def __init__(self, settings: Settings | None = None, regions: Sequence[TwilioRegion] = ()) -> None:
@@ -45,7 +46,7 @@ class TwilioTransport:
         self._rest: TwilioRest | None = None
         self._lock = threading.Lock()
         self._pool = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="twilio-rest")
-        self._running: set[concurrent.futures.Future[object]] = set()
+        self._running: set[concurrent.futures.Future[Any]] = set()
 
     async def place_call(
         self,
@@ -104,7 +105,7 @@ class TwilioTransport:
     async def list_calls(
         self, *, start_after: datetime, to: str = "", page_size: int = 200, max_pages: int = 10
     ) -> list[TwilioCallRow]:
-        """Every call to `to` (our own number by default) that began after `start_after`, in every region, or an error."""
+        """Every call to `to` (by default our number) that began after `start_after`, in every region, or an error."""
         if not self._regions:
             require_credentials(self._settings, "listing calls")
         number = to or require_phone_number(self._settings, "listing calls")
@@ -152,9 +153,7 @@ class TwilioTransport:
         except CarrierError:
             raise
         except TimeoutError as error:
-            raise CarrierTimeoutError(
-                f"{doing}: no answer within {seconds} s; it may have been done or not."
-            ) from error
+            raise CarrierTimeoutError(f"{doing}: no answer within {seconds} s. It may be done, or not.") from error
 
     def _opened(self) -> TwilioRest:
         """Called in a thread: importing the SDK would stop the loop for half a second."""
