@@ -1,4 +1,4 @@
-"""ElevenLabs on loopback: its realtime recognition socket and its streaming synthesis, as the vendor's SDK meets them."""
+"""ElevenLabs on loopback: its realtime recognition socket and its streaming synthesis, as its SDK sees them."""
 
 from __future__ import annotations
 
@@ -74,13 +74,16 @@ class ScribeSession:
 
 
 class FakeScribe:
-    """The service. `refuse_with` is the HTTP status of the next handshakes; `greet` whether it says session_started."""
+    """The service. `first_words` are errors said in place of the greeting.
+
+    `refuse_with` is the HTTP status of the next handshakes; `greet` whether it says session_started.
+    """
 
     def __init__(self) -> None:
         self.sessions: list[ScribeSession] = []
         self.handshakes = 0
         self.refuse_with: int | None = None
-        self.refuse_after: int | None = None
+        self._knock = asyncio.Event()
         self.greet = True
         self.first_words: list[str] = []
         self._arrivals: asyncio.Queue[ScribeSession] = asyncio.Queue()
@@ -103,14 +106,14 @@ class FakeScribe:
     async def handshakes_reach(self, count: int) -> None:
         async with asyncio.timeout(_PATIENCE_S):
             while self.handshakes < count:
-                await asyncio.sleep(0.005)
+                self._knock.clear()
+                await self._knock.wait()
 
     async def _check(self, connection: ServerConnection, _request: Request) -> Response | None:
         self.handshakes += 1
+        self._knock.set()
         if self.hold_handshakes is not None:
             await self.hold_handshakes.wait()
-        if self.refuse_after is not None and self.handshakes > self.refuse_after:
-            return connection.respond(503, "busy\n")
         if self.refuse_with is not None:
             return connection.respond(self.refuse_with, "no\n")
         return None
@@ -147,7 +150,7 @@ class SpeechRequest:
 
 
 class FakeSpeech:
-    """The synthesis service: answers every request with `chunks`, one per `gate` when there is one."""
+    """The synthesis service: answers every request with `chunks`, then `endless` for ever, `pause_s` apart."""
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = [b"\x10" * 160, b"\x20" * 160]
@@ -159,7 +162,8 @@ class FakeSpeech:
         self.connections = 0
         self._server: asyncio.Server | None = None
         self._arrivals: asyncio.Queue[SpeechRequest] = asyncio.Queue()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._over = asyncio.Event()
+        self._handlers: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
@@ -171,7 +175,9 @@ class FakeSpeech:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._handlers.add(task)
         try:
             while request := await self._read(reader):
                 self.requests.append(request)
@@ -180,7 +186,7 @@ class FakeSpeech:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._writers.discard(writer)
+            self._handlers.discard(task)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
@@ -202,13 +208,14 @@ class FakeSpeech:
         while self.endless is not None:
             yield self.endless
 
-    async def _answer(
-        self, request: SpeechRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _answer(self, request: SpeechRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.status != 200:
             body = b'{"detail":{"status":"fake_refusal"}}'
-            writer.write(b"HTTP/1.1 %d No\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-                         % (self.status, len(body)) + body)
+            writer.write(
+                b"HTTP/1.1 %d No\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                % (self.status, len(body))
+                + body
+            )
             await writer.drain()
             return
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: audio/basic\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -227,7 +234,8 @@ class FakeSpeech:
                 request.abandoned.set()
                 raise
             sent += 1
-            await asyncio.sleep(self.pause_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), self.pause_s)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         request.finished.set()
@@ -241,8 +249,8 @@ class FakeSpeech:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
+        self._over.set()
+        for handler in self._handlers:
+            handler.cancel()
+        await asyncio.gather(*self._handlers, return_exceptions=True)
         await self._server.wait_closed()
-        while self._writers:
-            await asyncio.sleep(0.005)

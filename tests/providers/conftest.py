@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # `fakes` is shared by several test directories
 
-from fakes.elevenlabs import FakeScribe, FakeSpeech  # noqa: E402
+from fakes.elevenlabs import FakeScribe, FakeSpeech
 
 _KEYS = (
     "ELEVENLABS_API_KEY",

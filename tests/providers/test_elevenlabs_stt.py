@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from fakes.elevenlabs import FakeScribe, ScribeSession
 
+from fakes.elevenlabs import FakeScribe, ScribeSession
 from voice_runtime.clock import ManualClock
 from voice_runtime.errors import SttError
 from voice_runtime.providers import elevenlabs_stt
@@ -186,9 +186,7 @@ async def test_one_error_is_one_reconnect(call: tuple[Caller, ScribeSession], sc
     "name",
     ["queue_overflow", "resource_exhausted", "transcriber_error", "chunk_size_exceeded", "insufficient_audio_activity"],
 )
-async def test_recoverable_errors_reconnect(
-    call: tuple[Caller, ScribeSession], scribe: FakeScribe, name: str
-) -> None:
+async def test_recoverable_errors_reconnect(call: tuple[Caller, ScribeSession], scribe: FakeScribe, name: str) -> None:
     caller, session = call
     await session.fail(name)
     await (await scribe.session()).commit("after")
@@ -215,9 +213,7 @@ async def test_a_dropped_socket_is_replaced_and_told_what_it_missed(
     await second.heard(caller.speak(5))
 
 
-async def test_what_a_commit_covered_is_not_told_again(
-    call: tuple[Caller, ScribeSession], scribe: FakeScribe
-) -> None:
+async def test_what_a_commit_covered_is_not_told_again(call: tuple[Caller, ScribeSession], scribe: FakeScribe) -> None:
     caller, session = call
     await session.heard(caller.speak(*range(50)))
     await session.commit("old")
@@ -282,9 +278,7 @@ async def test_terminal_errors_are_reported_once_and_not_redialled(
     assert scribe.handshakes == 1
 
 
-async def test_the_session_time_limit_is_not_the_end(
-    call: tuple[Caller, ScribeSession], scribe: FakeScribe
-) -> None:
+async def test_the_session_time_limit_is_not_the_end(call: tuple[Caller, ScribeSession], scribe: FakeScribe) -> None:
     """4.3 item 26: 0.1 was deaf from here on."""
     caller, session = call
     await session.fail("session_time_limit_exceeded")
@@ -488,7 +482,8 @@ async def test_a_peer_that_stops_reading_is_replaced(scribe: FakeScribe) -> None
     for _ in range(9000):
         caller.queue.put_nowait(os.urandom(1600))
     second = await scribe.session()
-    second._socket.transport.pause_reading()
+    session.cut()
+    second.cut()
     await caller.stt.stop()
 
 
