@@ -1,0 +1,35 @@
+"""A Twilio to test applications with: it calls them, and is called by them, over real HTTP and real WebSockets."""
+
+from voice_runtime.simulator.carrier import Carrier
+from voice_runtime.simulator.notes import Annotation, NoteKind
+from voice_runtime.simulator.person import Line
+from voice_runtime.simulator.phone_book import Phone
+from voice_runtime.simulator.picture import CallPicture, draw
+from voice_runtime.simulator.playout import Playout
+from voice_runtime.simulator.record import CallRecord, EndedBy
+from voice_runtime.simulator.rest import rest_app
+from voice_runtime.simulator.script import Script, listens, presses, talks, waits_for_hang_up
+from voice_runtime.simulator.timeline import Timeline
+from voice_runtime.simulator.violations import Violation, ViolationCode
+
+__all__ = [
+    "Annotation",
+    "CallPicture",
+    "CallRecord",
+    "Carrier",
+    "EndedBy",
+    "Line",
+    "NoteKind",
+    "Phone",
+    "Playout",
+    "Script",
+    "Timeline",
+    "Violation",
+    "ViolationCode",
+    "draw",
+    "listens",
+    "presses",
+    "rest_app",
+    "talks",
+    "waits_for_hang_up",
+]

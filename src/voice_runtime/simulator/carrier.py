@@ -1,0 +1,164 @@
+"""The telephone network: places calls to an application, and the calls that an application places."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from voice_runtime.clock import Clock
+from voice_runtime.simulator.addresses import Addresses
+from voice_runtime.simulator.call import CallPlan, Network, PhoneCall
+from voice_runtime.simulator.pace import Pace
+from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg
+from voice_runtime.simulator.phone_book import Phone
+from voice_runtime.simulator.record import CallRecord, EndedBy
+from voice_runtime.simulator.rest_state import CallStatus, RestState, SimulatedCall
+from voice_runtime.simulator.script import Script
+from voice_runtime.simulator.walk import Document
+from voice_runtime.tasks import TaskOwner
+from voice_runtime.wire.twiml import parse_twiml
+
+__all__ = ["Carrier"]
+
+
+class Carrier:
+    """A Twilio with one account. Use it as `async with`: leaving it ends every call and waits for that.
+
+    `addresses` maps public origins of the application to where it runs: `{"https://voice.example.com":
+    "http://127.0.0.1:8080"}`. `speed` is how fast time passes for people and media; requests to the application have
+    real time. `rest` is the account's REST API (serve `rest_app(carrier.rest)` to have the application use it);
+    `phones` are the numbers it can dial.
+    """
+
+    def __init__(
+        self,
+        auth_token: str,
+        *,
+        account_sid: str = ACCOUNT_SID,
+        addresses: Mapping[str, str] | None = None,
+        speed: float = 1.0,
+        clock: Clock | None = None,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
+        time_limit: float = 14400.0,
+    ) -> None:
+        self.rest = RestState(account_sid=account_sid, auth_token=auth_token, clock=clock)
+        self.rest.on_call_created = self._dial
+        self.rest.on_call_updated = self._update
+        self.phones: dict[str, Phone] = {}
+        self.calls: dict[str, PhoneCall] = {}
+        """The calls in progress, by SID."""
+        self._outcomes: dict[str, asyncio.Task[CallRecord]] = {}
+        self._network = Network(
+            auth_token=auth_token,
+            addresses=Addresses(addresses),
+            tls=ssl.create_default_context(),
+            pace=Pace(speed, clock=clock, sleep=sleep),
+            time_limit=time_limit,
+            rest=self.rest,
+        )
+        self._owner = TaskOwner("carrier")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Put every call down and wait until all of it has ended."""
+        for call in list(self.calls.values()):
+            call.hang_up(EndedBy.CARRIER)
+        if running := [task for task in self._outcomes.values() if not task.done()]:
+            await asyncio.wait(running)
+        await self._owner.close()
+
+    # -- calls to the application -------------------------------------------------------------------------------------
+
+    def dial_in(
+        self,
+        webhook_url: str,
+        script: Script,
+        *,
+        caller: str = "+358401234567",
+        called: str = "+358942721000",
+        country: str = "FI",
+        status_callback: str = "",
+    ) -> PhoneCall:
+        """Somebody calls the application's number. Returns at once; `finished` waits for the end.
+
+        The script starts with the first media stream. A number has no choice of status events: only the last is told.
+        """
+        known = self.rest.add_call(called, caller, direction="inbound")
+        leg = Leg(known.sid, known.account_sid, "inbound", caller, called, country)
+        return self._begin(
+            PhoneCall(leg, Phone(script), CallPlan(Document(webhook_url), status_callback), self._network)
+        )
+
+    async def call(
+        self,
+        webhook_url: str,
+        script: Script,
+        *,
+        caller: str = "+358401234567",
+        called: str = "+358942721000",
+        country: str = "FI",
+        status_callback: str = "",
+    ) -> CallRecord:
+        """`dial_in`, and wait for the end. Raises what the script raised, but not its CallHangupError."""
+        return await self.finished(
+            self.dial_in(
+                webhook_url, script, caller=caller, called=called, country=country, status_callback=status_callback
+            )
+        )
+
+    async def finished(self, call: PhoneCall | str) -> CallRecord:
+        """Wait until a call (or the call of that SID) is over, its status callbacks delivered."""
+        return await asyncio.shield(self._outcomes[call if isinstance(call, str) else call.sid])
+
+    # -- calls of the application, by REST ----------------------------------------------------------------------------
+
+    def _dial(self, known: SimulatedCall) -> None:
+        fields = known.fields
+        leg = Leg(known.sid, known.account_sid, "outbound-api", known.from_, known.to)
+        plan = CallPlan(
+            document=_document(known.twiml, known.url, fields.get("Method", "POST")),
+            status_callback=fields.get("StatusCallback", ""),
+            status_events=frozenset(known.events or ("completed",)),
+            ring_timeout=float(fields.get("Timeout", "60")),
+        )
+        nobody = Phone(rings=plan.ring_timeout, outcome=CallStatus.NO_ANSWER)
+        self._begin(PhoneCall(leg, self.phones.get(known.to, nobody), plan, self._network))
+
+    def _update(self, known: SimulatedCall) -> None:
+        call = self.calls.get(known.sid)
+        if call is None:
+            return
+        if known.status in (CallStatus.COMPLETED, CallStatus.CANCELED):
+            call.hang_up(EndedBy.REST, known.status)
+            return
+        asked = next(dict(r.fields) for r in reversed(self.rest.requests) if r.method == "POST" and known.sid in r.path)
+        if asked.get("Url") or asked.get("Twiml"):
+            call.replace(_document(asked.get("Twiml", ""), asked.get("Url", ""), asked.get("Method", "POST")))
+
+    # -- all calls ----------------------------------------------------------------------------------------------------
+
+    def _begin(self, call: PhoneCall) -> PhoneCall:
+        self.calls[call.sid] = call
+        self._outcomes[call.sid] = self._owner.start(f"call.{call.sid[-6:]}", self._carry(call))
+        return call
+
+    async def _carry(self, call: PhoneCall) -> CallRecord:
+        try:
+            return await call.run()
+        finally:
+            del self.calls[call.sid]
+
+
+def _document(twiml: str, url: str, method: str) -> Document:
+    # "If both Url and Twiml are given, Twiml is ignored."
+    return Document(url, method) if url else Document(verbs=tuple(parse_twiml(twiml)))

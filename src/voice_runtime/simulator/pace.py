@@ -1,0 +1,38 @@
+"""Simulated time: real time, or a multiple of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from voice_runtime.clock import Clock, SystemClock
+
+__all__ = ["Pace"]
+
+
+class Pace:
+    """Seconds as the people on the phone live them: `speed` of them pass in each second of `clock`.
+
+    With a manual clock, pass a `sleep` that advances it.
+    """
+
+    def __init__(
+        self, speed: float = 1.0, *, clock: Clock | None = None, sleep: Callable[[float], Awaitable[None]] | None = None
+    ) -> None:
+        if speed <= 0:
+            raise ValueError("time passes: speed must be more than 0")
+        self.speed = speed
+        self._clock = clock or SystemClock()
+        self._sleep = sleep or asyncio.sleep
+        self._start = self._clock.monotonic()
+
+    def now(self) -> float:
+        """Simulated seconds since this pace was made."""
+        return (self._clock.monotonic() - self._start) * self.speed
+
+    async def sleep(self, seconds: float) -> None:
+        await self._sleep(max(0.0, seconds) / self.speed)
+
+    async def sleep_until(self, at: float) -> None:
+        """Wait until `now()` is `at`; late, this still lets everybody else run once."""
+        await self.sleep(at - self.now())

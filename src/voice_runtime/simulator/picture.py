@@ -1,0 +1,9 @@
+"""stub"""
+
+__all__ = ["CallPicture", "draw"]
+
+
+class CallPicture: ...
+
+
+def draw() -> None: ...

@@ -1,0 +1,95 @@
+"""Who spoke when, and what that says about the agent: measured at the caller's own ear and mouth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voice_runtime.audio.measure import Span, gaps, silent_runs, speech_spans
+from voice_runtime.simulator.notes import Annotation, NoteKind
+
+__all__ = ["BargeIn", "Response", "Timeline"]
+
+_TURN_GAP_MS = 700.0
+"""Quieter than this for longer, and a stretch of speech is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The agent answered: `at_ms` is the end of the caller's speech, `until_ms` the agent's first sound."""
+
+    at_ms: float
+    until_ms: float
+
+    @property
+    def latency_ms(self) -> float:
+        return self.until_ms - self.at_ms
+
+
+@dataclass(frozen=True, slots=True)
+class BargeIn:
+    """The caller talked over the agent from `at_ms`; at `silent_ms` the agent could no longer be heard."""
+
+    at_ms: float
+    silent_ms: float
+
+    @property
+    def latency_ms(self) -> float:
+        return self.silent_ms - self.at_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """`caller`, `agent`: their stretches of speech in milliseconds from the start of the stream."""
+
+    ear: bytes
+    caller: tuple[Span, ...]
+    agent: tuple[Span, ...]
+
+    @classmethod
+    def of(
+        cls, ear: bytes, mouth: bytes, *, threshold_dbfs: float = -45.0, turn_gap_ms: float = _TURN_GAP_MS
+    ) -> Timeline:
+        """Measure a call. Pauses shorter than `turn_gap_ms` do not end a stretch of the caller's speech."""
+        caller = speech_spans(mouth, threshold_dbfs, turn_gap_ms)
+        return cls(ear, tuple(caller), tuple(speech_spans(ear, threshold_dbfs)))
+
+    def agent_gaps(self, longer_than_ms: float = 60.0, shorter_than_ms: float = _TURN_GAP_MS) -> list[Span]:
+        """The holes in the agent's speech, and not the pauses between its turns: nothing at all was heard."""
+        return [gap for gap in gaps(self.ear, min_gap_ms=longer_than_ms) if gap.duration_ms < shorter_than_ms]
+
+    def dropouts(self, longer_than_ms: float = 5.0) -> list[Span]:
+        """Exact digital silence inside a stretch of agent speech: audio that came too late, or padding in a word."""
+        runs = silent_runs(self.ear, longer_than_ms)
+        return [r for r in runs if any(s.start_ms < r.start_ms and r.end_ms < s.end_ms for s in self.agent)]
+
+    def responses(self) -> list[Response]:
+        """For each turn of the caller, the agent's first sound after it, if it came before the caller's next turn."""
+        found = []
+        for turn, following in zip(self.caller, [*self.caller[1:], None], strict=True):
+            until = following.start_ms if following else float("inf")
+            starts = [span.start_ms for span in self.agent if turn.end_ms <= span.start_ms < until]
+            still_speaking = any(span.start_ms < turn.end_ms < span.end_ms for span in self.agent)
+            if starts and not still_speaking:
+                found.append(Response(turn.end_ms, starts[0]))
+        return found
+
+    def barge_ins(self) -> list[BargeIn]:
+        """Where the caller began to speak while the agent did."""
+        return [
+            BargeIn(turn.start_ms, span.end_ms)
+            for turn in self.caller
+            for span in self.agent
+            if span.start_ms < turn.start_ms < span.end_ms
+        ]
+
+    def annotations(self) -> list[Annotation]:
+        """Latencies and interruptions, for a picture."""
+        latencies = [
+            Annotation(NoteKind.LATENCY, r.at_ms / 1000, r.until_ms / 1000, f"{r.latency_ms:.0f} ms")
+            for r in self.responses()
+        ]
+        interruptions = [
+            Annotation(NoteKind.INTERRUPTION, b.at_ms / 1000, b.silent_ms / 1000, f"silent in {b.latency_ms:.0f} ms")
+            for b in self.barge_ins()
+        ]
+        return latencies + interruptions
