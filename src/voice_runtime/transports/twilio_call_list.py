@@ -109,7 +109,10 @@ def _began(value: object) -> float | None:
     if value is None:
         return None
     # The SDK drops the offset and makes None of what it cannot read: both would be wrong answers here.
-    began = parsedate_to_datetime(value) if isinstance(value, str) else None
+    try:
+        began = parsedate_to_datetime(value) if isinstance(value, str) else None
+    except ValueError:
+        began = None
     if began is None or began.utcoffset() is None:
         raise ValueError("the start time of a call is not a date with an offset")
     return began.timestamp()
