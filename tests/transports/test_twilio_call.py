@@ -345,8 +345,8 @@ def test_a_failed_page_is_no_list(
     assert len(ambient.state.requests) == good_pages + 1
 
 
-def test_a_page_that_leads_astray_is_no_list(ambient: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The link is not followed."""
+def test_a_damaged_page_is_no_list(ambient: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One date that cannot be read is enough."""
     call = live_call(ambient)
     damaged = {**call.as_json(), "start_time": "soon"}
     monkeypatch.setattr(call, "as_json", lambda: damaged)
