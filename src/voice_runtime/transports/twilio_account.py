@@ -60,7 +60,7 @@ class TwilioRegion(BaseModel):
     @classmethod
     def _both_given(cls, auth: tuple[str, str]) -> tuple[str, str]:
         if not all(part.strip() for part in auth):
-            raise ValueError("needs a user name and a secret")
+            raise ValueError("needs a user name and a password")
         return auth
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from voice_runtime.errors import TwilioCallListIncompleteError
 
-__all__ = ["ANYBODY", "CallListIncomplete", "CallListQuery", "TwilioCallRow", "read_page"]
+__all__ = ["ANYBODY", "CallListDamaged", "CallListIncomplete", "CallListQuery", "TwilioCallRow", "read_page"]
 
 ANYBODY = "*"
 _MAX_PAGE_SIZE = 1000  # https://www.twilio.com/docs/usage/twilios-response#pagination
@@ -39,6 +39,10 @@ class CallListIncomplete(TwilioCallListIncompleteError, RuntimeError):
     def __init__(self, api_host: str, pages_fetched: int, why: str) -> None:
         super().__init__(f"The list of calls at {api_host} is incomplete after {pages_fetched} pages: {why}.")
         self.api_host, self.pages_fetched = api_host, pages_fetched
+
+
+class CallListDamaged(CallListIncomplete, ValueError):
+    """A page is not what it should be: the ValueError of 0.1.15."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,13 @@ from twilio.base.version import Version
 from voice_runtime.errors import CarrierRefusedError, TwilioCallNotFoundError
 from voice_runtime.settings import Settings
 from voice_runtime.transports.twilio_account import TwilioRegion, api_origin, check_sid
-from voice_runtime.transports.twilio_call_list import CallListIncomplete, CallListQuery, TwilioCallRow, read_page
+from voice_runtime.transports.twilio_call_list import (
+    CallListDamaged,
+    CallListIncomplete,
+    CallListQuery,
+    TwilioCallRow,
+    read_page,
+)
 from voice_runtime.transports.twilio_rest import BoundedHttpClient, carrier_errors, open_client
 
 __all__ = ["CallNotFound", "TwilioRest"]
@@ -118,7 +124,7 @@ class TwilioRest:
             try:
                 rows, path = read_page(page, origin=origin, collection=collection)
             except ValueError as error:
-                raise CallListIncomplete(urlsplit(origin).netloc, fetched + 1, str(error)) from error
+                raise CallListDamaged(urlsplit(origin).netloc, fetched + 1, str(error)) from error
             found += [row for row in rows if query.wants(row)]
             if not path:
                 return found
@@ -142,6 +148,6 @@ class TwilioRest:
 
 def _sid(made: Any) -> str:
     """Of what was made. An answer without one is no proof that anything was."""
-    if not isinstance(made.sid, str) or not made.sid:
+    if not made.sid:
         raise ValueError("the answer has no sid")
-    return made.sid
+    return str(made.sid)
