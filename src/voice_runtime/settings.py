@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     voice_start_timeout: float = Field(
         default=10.0, gt=0, description="Seconds a media socket may take to send `start` before it is closed."
     )
+    voice_media_timeout: float = Field(
+        default=60.0, gt=0, description="Seconds without any message after which a media socket is taken for dead."
+    )
+    voice_require_token: bool = Field(
+        default=True, description="Let only media sockets in that carry the token of our own TwiML."
+    )
     voice_max_message_bytes: int = Field(
         default=65536, ge=1024, description="Largest message a media socket may send, in bytes."
     )

@@ -16,6 +16,7 @@ __all__ = [
     "CallPort",
     "CarrierTransport",
     "MediaSocket",
+    "MediaTransport",
     "OutboundAudio",
     "OutboundClear",
     "OutboundItem",
@@ -72,6 +73,7 @@ class CallPort(Protocol):
     def put_inbound(self, data: bytes | None) -> None:
         """One piece of the caller's audio, mu-law 8 kHz."""
 
+    def tap_caller(self, data: bytes) -> None: ...
     def dtmf_received(self, digit: str) -> None: ...
     def signal_mark_received(self, name: str) -> None: ...
     async def next_outbound(self) -> OutboundItem:
@@ -107,6 +109,15 @@ class MediaSocket(Protocol):
         """Never raises."""
 
 
+class MediaTransport(Protocol):
+    """One call's media connection."""
+
+    info: CallInfo
+
+    async def run(self, call: CallPort) -> None:
+        """Carry the call until it is over. Has called `signal_disconnected` with the reason when it returns."""
+
+
 class CallControl(Protocol):
     """What can be done to a live call from outside its media socket."""
 
@@ -117,7 +128,9 @@ class CallControl(Protocol):
 class CarrierTransport(CallControl, Protocol):
     """A carrier's REST API, off the event loop, every request with a time limit."""
 
-    async def place_call(self, to: str, *, from_: str = "", twiml: str = "", url: str = "") -> str:
+    async def place_call(
+        self, to: str, *, from_: str = "", twiml: str = "", url: str = "", status_callback: str = ""
+    ) -> str:
         """Dial; returns the call's id. Raises `CarrierError`."""
 
 

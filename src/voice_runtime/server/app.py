@@ -1,0 +1,102 @@
+"""One function puts the server together from its parts; nothing in it is global."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, WebSocket
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from voice_runtime.server.gate import Gate
+from voice_runtime.server.media import MediaEndpoint
+from voice_runtime.server.webhooks import SmsHandler, StatusHandler, Webhooks
+from voice_runtime.session import VoiceSession
+from voice_runtime.settings import Settings
+from voice_runtime.switchboard import Handler, Switchboard
+from voice_runtime.transport import CallControl, CallInfo
+from voice_runtime.transports.twilio_sms import SmsStatus
+
+__all__ = ["ANY_NUMBER", "create_app"]
+
+log = logging.getLogger(__name__)
+
+ANY_NUMBER = "*"
+"""The key of the handler for calls to numbers that have none of their own."""
+
+
+def create_app(
+    handlers: Mapping[str, Handler],
+    *,
+    settings: Settings | None = None,
+    new_session: Callable[[], VoiceSession] = VoiceSession,
+    control: CallControl | None = None,
+    switchboard: Switchboard | None = None,
+    on_status: StatusHandler | None = None,
+    on_sms: SmsHandler | None = None,
+    on_sms_status: Callable[[SmsStatus], Awaitable[None] | None] | None = None,
+) -> FastAPI:
+    """The server: webhooks, media sockets, health.
+
+    `handlers` maps our own numbers (E.164, or `ANY_NUMBER`) to what answers them; it is looked at for every call.
+    `new_session` makes each call's session, with its speech providers. `control` ends calls at the carrier.
+    """
+    settings = settings or Settings()
+    switchboard = switchboard or Switchboard(
+        max_calls=settings.voice_max_calls, max_call_seconds=settings.voice_max_call_seconds
+    )
+    gate = Gate(settings)
+
+    def handler_of(number: str) -> Handler | None:
+        return handlers.get(number) or handlers.get(ANY_NUMBER)
+
+    def route(info: CallInfo) -> Handler | None:
+        return handler_of(info.called_number if info.direction == "inbound" else info.caller_number)
+
+    media = MediaEndpoint(
+        settings=settings, gate=gate, switchboard=switchboard, route=route, new_session=new_session, control=control
+    )
+    webhooks = Webhooks(
+        settings=settings,
+        gate=gate,
+        switchboard=switchboard,
+        answers=lambda number: handler_of(number) is not None,
+        status_path="/status",
+        on_status=on_status,
+        on_sms=on_sms,
+        on_sms_status=on_sms_status,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        # Reached when the web server has stopped taking connections; whoever serves us drains before (cli.serving).
+        await switchboard.drain(0.0)
+
+    app = FastAPI(title="voice-runtime", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.switchboard = switchboard
+
+    @app.websocket(settings.voice_media_path)
+    @app.websocket(settings.voice_media_path + "/{token}")
+    async def media_socket(websocket: WebSocket) -> None:
+        await media(websocket)
+
+    app.add_api_route("/incoming", webhooks.incoming, methods=["POST", "GET"])
+    app.add_api_route("/status", webhooks.status, methods=["POST", "GET"])
+    app.add_api_route("/sms", webhooks.sms, methods=["POST", "GET"])
+    app.add_api_route("/sms/status", webhooks.sms_status, methods=["POST", "GET"])
+
+    async def healthz(request: Request) -> Response:
+        """Alive: the loop answers."""
+        return JSONResponse({"status": "ok", "calls": len(switchboard.calls)})
+
+    async def readyz(request: Request) -> Response:
+        """Ready: a new call would be taken."""
+        state = "draining" if switchboard.draining else "ready" if switchboard.accepting else "full"
+        return JSONResponse({"status": state}, 200 if state == "ready" else 503)
+
+    app.add_api_route("/healthz", healthz, methods=["GET"])
+    app.add_api_route("/readyz", readyz, methods=["GET"])
+    return app

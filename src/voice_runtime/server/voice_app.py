@@ -1,0 +1,174 @@
+"""The front door: handlers in, an ASGI application out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cached_property, partial
+from typing import TypeAlias, TypeVar
+
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from voice_runtime.errors import ConfigurationError, MissingSettingError
+from voice_runtime.server.app import ANY_NUMBER, create_app
+from voice_runtime.server.webhooks import SmsHandler, StatusHandler
+from voice_runtime.session import VoiceSession
+from voice_runtime.settings import Settings
+from voice_runtime.stt import SttProvider, get_stt_class
+from voice_runtime.switchboard import Handler, Switchboard
+from voice_runtime.transport import CarrierTransport, create_transport
+from voice_runtime.transports.twilio_sms import SmsStatus
+from voice_runtime.tts import StreamingTts, TtsProvider, create_tts
+
+__all__ = ["VoiceApp"]
+
+H = TypeVar("H", bound=Handler)
+S = TypeVar("S", bound=Callable[..., object])
+Tts: TypeAlias = TtsProvider | StreamingTts
+SmsStatusHandler: TypeAlias = Callable[[SmsStatus], Awaitable[None] | None]
+
+
+class VoiceApp:
+    """An ASGI application that answers calls: `voice-runtime serve module:app`, or any ASGI server.
+
+    `stt` and `tts` name a provider ("elevenlabs", "azure", "pocketsphinx", "espeak", ...) or make one: `stt` is called
+    for every call, `tts` once, as synthesis is shared. Without them the settings VOICE_STT and VOICE_TTS decide.
+    `session` makes each call's session: a subclass of `VoiceSession`, or a function that sets one up.
+    `carrier` ends and places calls; by default Twilio's REST API, when its credentials are set.
+    """
+
+    def __init__(
+        self,
+        *,
+        stt: str | Callable[[], SttProvider] | None = None,
+        tts: str | Tts | Callable[[], Tts] | None = None,
+        settings: Settings | None = None,
+        session: Callable[[], VoiceSession] = VoiceSession,
+        carrier: CarrierTransport | None = None,
+        apology: str | None = None,
+    ) -> None:
+        self._stt = stt
+        self._tts = tts
+        self._fixed_settings = settings
+        self._session = session
+        self._carrier = carrier
+        self._apology = apology
+        self._handlers: dict[str, Handler] = {}
+        self._on_status: StatusHandler | None = None
+        self._on_sms: SmsHandler | None = None
+        self._on_sms_status: SmsStatusHandler | None = None
+
+    # -- what the program registers ------------------------------------------------------------------------------------
+
+    def call(self, number: str | None = None) -> Callable[[H], H]:
+        """Answer calls with the decorated function: all of them, or those to (and placed from) one number of ours."""
+
+        def register(handler: H) -> H:
+            key = number or ANY_NUMBER
+            if key in self._handlers:
+                raise ConfigurationError(
+                    f"Two handlers answer {number or 'every number'}.", remedy="Give one of them a number of its own."
+                )
+            self._handlers[key] = handler
+            return handler
+
+        return register
+
+    def status(self, hook: S) -> S:
+        """Call the decorated function with every `CallStatus` of the carrier."""
+        self._on_status = hook
+        return hook
+
+    def sms(self, hook: S) -> S:
+        """Call the decorated function with every message that comes in; the text it returns is the reply."""
+        self._on_sms = hook
+        return hook
+
+    def sms_status(self, hook: S) -> S:
+        """Call the decorated function when a message of ours was delivered, or was not."""
+        self._on_sms_status = hook
+        return hook
+
+    # -- what it is made of, from here on ------------------------------------------------------------------------------
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Read when first needed, so that a program may load its environment after making the app."""
+        return self._fixed_settings or Settings()
+
+    @cached_property
+    def carrier(self) -> CarrierTransport | None:
+        """The carrier's REST API; None without credentials."""
+        if self._carrier is not None:
+            return self._carrier
+        settings = self.settings
+        if not settings.twilio_account_sid or not settings.twilio_auth_token.get_secret_value():
+            return None
+        return create_transport("twilio", settings=settings)
+
+    @cached_property
+    def switchboard(self) -> Switchboard:
+        """The calls that are alive."""
+        settings = self.settings
+        made = Switchboard(max_calls=settings.voice_max_calls, max_call_seconds=settings.voice_max_call_seconds)
+        if self._apology is not None:
+            made.apology = self._apology
+        return made
+
+    @cached_property
+    def api(self) -> FastAPI:
+        """The FastAPI application, made when first needed: add your own routes to it. Raises `ConfigurationError`."""
+        return create_app(
+            self._handlers,
+            settings=self.settings,
+            new_session=self._session_maker(),
+            control=self.carrier,
+            switchboard=self.switchboard,
+            on_status=self._on_status,
+            on_sms=self._on_sms,
+            on_sms_status=self._on_sms_status,
+        )
+
+    def _session_maker(self) -> Callable[[], VoiceSession]:
+        # Providers are found now and not in the first call: an import may take a second, and a missing extra is to be
+        # known before the phone rings.
+        stt = self._stt or self.settings.voice_stt or None
+        new_stt = get_stt_class(stt) if isinstance(stt, str) else stt
+        tts = self._tts or self.settings.voice_tts or None
+        shared_tts = create_tts(tts) if isinstance(tts, str) else tts
+        if callable(shared_tts) and not hasattr(shared_tts, "speak") and not hasattr(shared_tts, "synthesize"):
+            shared_tts = shared_tts()
+        return partial(_new_session, self._session, new_stt, shared_tts)  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.api(scope, receive, send)
+
+    # -- calling out ---------------------------------------------------------------------------------------------------
+
+    async def place_call(self, to: str, from_: str = "") -> str:
+        """Dial `to`; when it is answered, the handler of our number gets the call. Returns the call's id.
+
+        Raises `MissingSettingError` or `CarrierError`.
+        """
+        if self.carrier is None:
+            raise MissingSettingError("TWILIO_ACCOUNT_SID", needed_for="placing a call")
+        if not self.settings.public_url:
+            raise MissingSettingError("VOICE_PUBLIC_URL", needed_for="placing a call")
+        base = self.settings.public_url
+        return await self.carrier.place_call(
+            to,
+            from_=from_ or self.settings.twilio_phone_number,
+            url=f"{base}/incoming",
+            status_callback=f"{base}/status",
+        )
+
+
+def _new_session(
+    make: Callable[[], VoiceSession], stt: Callable[[], SttProvider] | None, tts: Tts | None
+) -> VoiceSession:
+    session = make()
+    if session.stt_factory is None:
+        session.stt_factory = stt
+    if session.tts is None:
+        session.tts = tts
+    return session

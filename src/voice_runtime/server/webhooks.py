@@ -1,0 +1,168 @@
+"""The carrier's webhooks: a call comes in, a call or stream changes state, a message comes in or arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from voice_runtime.events import CallEnd, Direction, EndReason
+from voice_runtime.server.gate import Gate, Refused
+from voice_runtime.server.media import DIRECTION, FROM, TO
+from voice_runtime.settings import Settings
+from voice_runtime.switchboard import Switchboard
+from voice_runtime.transports.twilio_sms import InboundSms, SmsStatus, parse_inbound_sms, parse_sms_status
+from voice_runtime.wire import twiml
+
+__all__ = ["CallStatus", "SmsHandler", "StatusHandler", "Webhooks"]
+
+log = logging.getLogger(__name__)
+
+TERMINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+STALE_SOCKET_SECONDS = 5.0
+"""How long the socket of a call that the carrier calls over may live on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallStatus:
+    """A status callback. `status`: the carrier's word for the call, or a stream's event; `fields`: all that it said."""
+
+    call_sid: str
+    status: str
+    fields: Mapping[str, str]
+
+    @property
+    def terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+StatusHandler: TypeAlias = Callable[[CallStatus], Awaitable[None] | None]
+SmsHandler: TypeAlias = Callable[[InboundSms], Awaitable[str | None] | str | None]
+
+
+class Webhooks:
+    """Answers of the HTTP routes. The program's hooks are called with what was proven to come from the carrier."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        gate: Gate,
+        switchboard: Switchboard,
+        answers: Callable[[str], bool],
+        status_path: str,
+        on_status: StatusHandler | None = None,
+        on_sms: SmsHandler | None = None,
+        on_sms_status: Callable[[SmsStatus], Awaitable[None] | None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._gate = gate
+        self._switchboard = switchboard
+        self._answers = answers
+        self._status_path = status_path
+        self._on_status = on_status
+        self._on_sms = on_sms
+        self._on_sms_status = on_sms_status
+
+    async def incoming(self, request: Request) -> Response:
+        """A call: TwiML that connects it to the media socket, with a token good for this call alone."""
+        try:
+            form = await self._gate.form(request)
+        except Refused as refused:
+            return _refusal(request, refused)
+        call_sid = form.get("CallSid", "")
+        if not call_sid:
+            return Response("CallSid is missing.\n", 400, media_type="text/plain")
+        outbound = form.get("Direction", "inbound").startswith("outbound")
+        ours = form.get("From" if outbound else "To", "")
+        if not self._answers(ours):
+            log.warning("call %s: nobody answers that number", call_sid)
+            return _xml(twiml.reject())
+        if not self._switchboard.accepting:
+            log.warning("call %s: no room, the caller hears a busy tone", call_sid)
+            return _xml(twiml.reject("busy"))
+        base = self._gate.public_bases(request)[0]
+        parameters = {
+            FROM: form.get("From", "")[:400],
+            TO: form.get("To", "")[:400],
+            DIRECTION: Direction.OUTBOUND if outbound else Direction.INBOUND,
+        }
+        return _xml(
+            twiml.connect_stream(
+                f"{base}{self._settings.voice_media_path}/{self._gate.mint(call_sid)}",
+                parameters=parameters,
+                status_callback=base + self._status_path,
+            )
+        )
+
+    async def status(self, request: Request) -> Response:
+        """A call or a stream changed its state."""
+        try:
+            form = await self._gate.form(request)
+        except Refused as refused:
+            return _refusal(request, refused)
+        stream_event = form.get("StreamEvent", "")
+        status = CallStatus(form.get("CallSid", ""), stream_event or form.get("CallStatus", ""), form)
+        if stream_event == "stream-error":
+            log.error("call %s: stream error: %s", status.call_sid, form.get("StreamError", ""))
+        else:
+            log.info("call %s: %s", status.call_sid, status.status)
+        if status.terminal:
+            self._end_stale(status)
+        await _call(self._on_status, status)
+        return Response(status_code=204)
+
+    def _end_stale(self, status: CallStatus) -> None:
+        """The carrier says that the call is over; a socket of it that is half dead must not keep it alive here."""
+        for session in self._switchboard.calls:
+            if session.call_sid == status.call_sid and session.loop is not None:
+                end = CallEnd(EndReason.CALLER_HUNG_UP, f"the carrier reported the call {status.status}")
+                session.loop.call_later(STALE_SOCKET_SECONDS, session.signal_disconnected, end)
+
+    async def sms(self, request: Request) -> Response:
+        """A text message came in; what the program's hook returns is the reply."""
+        try:
+            form = await self._gate.form(request)
+        except Refused as refused:
+            return _refusal(request, refused)
+        reply = await _call(self._on_sms, parse_inbound_sms(form))
+        return _xml(twiml.message(reply) if reply else twiml.empty())
+
+    async def sms_status(self, request: Request) -> Response:
+        """A text message of ours got further, or did not."""
+        try:
+            form = await self._gate.form(request)
+        except Refused as refused:
+            return _refusal(request, refused)
+        await _call(self._on_sms_status, parse_sms_status(form))
+        return Response(status_code=204)
+
+
+def _xml(document: str) -> Response:
+    return Response(document, media_type="text/xml")
+
+
+def _refusal(request: Request, refused: Refused) -> Response:
+    log.warning("%s %s refused: %s", request.method, request.url.path, refused)
+    return Response("Refused.\n", refused.status, media_type="text/plain")
+
+
+async def _call(hook: Callable[..., object] | None, argument: object) -> str | None:
+    """Run a hook of the program; its failing is logged and changes nothing for the carrier."""
+    if hook is None:
+        return None
+    try:
+        if inspect.iscoroutinefunction(hook):
+            result = await hook(argument)
+        else:
+            result = await asyncio.to_thread(hook, argument)
+    except Exception:  # the program's hook is broken; the carrier must still be answered
+        log.exception("the hook %r failed", getattr(hook, "__name__", hook))
+        return None
+    return result if isinstance(result, str) else None

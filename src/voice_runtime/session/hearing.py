@@ -1,0 +1,206 @@
+"""The caller's side of a call: recognition is started and watched here, and its words wait here to be asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from voice_runtime.errors import CallHangupError, NothingHeardError, SttError
+from voice_runtime.events import FinalTranscript, PartialTranscript, ProviderFailed, SpeechStarted
+from voice_runtime.session.loops import run_on_loop
+from voice_runtime.stt import SttFailure, SttFault, SttProvider
+from voice_runtime.stt_tee import SttTee
+
+if TYPE_CHECKING:
+    from voice_runtime.session.voice_session import VoiceSession
+
+__all__ = ["Hearing", "Transcript"]
+
+log = logging.getLogger(__name__)
+
+START_ATTEMPTS = 3
+START_TIMEOUT = 15.0
+RETRY_SECONDS = 1.0
+STOP_TIMEOUT = 5.0
+SLOW_CALLBACK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Something the caller said. `at`: seconds since the call was connected, when recognition was sure of it."""
+
+    text: str
+    at: float
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Hearing:
+    """Recognition of one call. Words that nobody asked for yet are kept: the last `limit` pieces of speech."""
+
+    def __init__(self, session: VoiceSession, limit: int = 100) -> None:
+        self._session = session
+        self._heard: deque[Transcript] = deque(maxlen=limit)
+        self._waiters: list[asyncio.Future[None]] = []
+        self._provider = ""
+
+    # -- words ---------------------------------------------------------------------------------------------------------
+
+    async def next(self, timeout: float | None) -> Transcript:
+        """The oldest piece of speech not handed out yet. Raises `NothingHeardError` or `CallHangupError`."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while not self._heard:
+            if self._session.is_disconnected:
+                raise CallHangupError()
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await waiter
+            except TimeoutError:
+                raise NothingHeardError(timeout or 0.0) from None
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+        return self._heard.popleft()
+
+    def forget(self) -> None:
+        """Drop the words that nobody asked for."""
+        self._heard.clear()
+
+    def wake(self) -> None:
+        """Something changed that a waiting `next` must look at."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- recognition ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Build recognition and start it. Failing is survived: it is reported, tried again, and reported for good."""
+        session = self._session
+        if session.stt is None and session.stt_factory is None:
+            return
+        for attempt in range(1, START_ATTEMPTS + 1):
+            stt: SttProvider | None = None
+            try:
+                stt = session.stt if session.stt is not None else self._build()
+                self._provider = type(stt).__name__
+                session.stt = stt
+                self._wire(stt)
+                async with asyncio.timeout(START_TIMEOUT):
+                    await stt.start(session.inbound)
+                return
+            except Exception as error:  # whatever a provider or a factory raises must not end the call
+                log.error("speech recognition did not start (attempt %d of %d): %s", attempt, START_ATTEMPTS, error)
+                if stt is not None and session.stt_factory is not None:
+                    await self._stop(stt)
+                    session.stt = None
+                if attempt == START_ATTEMPTS or session.stt_factory is None:
+                    self._report_start_failure(stt, error)
+                    return
+            await asyncio.sleep(RETRY_SECONDS * attempt)
+
+    def _build(self) -> SttProvider:
+        session = self._session
+        assert session.stt_factory is not None
+        stt = session.stt_factory()
+        if session.stt_secondary_factory is not None:
+            stt = SttTee(primary=stt, secondary=session.stt_secondary_factory())
+        return stt
+
+    def _report_start_failure(self, stt: SttProvider | None, error: Exception) -> None:
+        reason = error.reason if isinstance(error, SttError) else SttFailure.START_FAILED
+        fault = SttFault(f"stt_start_failed: {error}", SttFailure.START_FAILED, self._provider)
+        program = getattr(stt, "on_error", None)  # a foreign object, perhaps never built
+        if callable(program):
+            program(fault)  # wired to `_failed` as well
+        else:
+            self._failed(str(fault))
+        log.error("this call is deaf: %s", reason)
+
+    def _wire(self, stt: SttProvider) -> None:
+        """Let the program set its callbacks, then listen in on them."""
+        if self._session.on_stt_ready is not None:
+            try:
+                self._session.on_stt_ready(stt)
+            except Exception:  # the program's hook is broken; the caller is still to be heard
+                log.exception("on_stt_ready failed; the call goes on")
+        stt.on_committed = self._both(self._final, stt.on_committed, "on_committed")
+        stt.on_recognizing = self._both(self._partial, stt.on_recognizing, "on_recognizing")
+        stt.on_error = self._both(self._failed, stt.on_error, "on_error")
+        if hasattr(stt, "on_speech_started"):  # optional part of the contract: SttWithSpeechStart
+            stt.on_speech_started = lambda: run_on_loop(self._session.loop, self._speech_started)
+
+    def _both(
+        self, ours: Callable[[str], None], programs: Callable[[str], None] | None, name: str
+    ) -> Callable[[str], None]:
+        if isinstance(programs, _Wired):
+            return programs  # the same object is started a second time
+        return _Wired(self._session, ours, programs, name)
+
+    async def stop(self) -> None:
+        """End recognition; returns when it has ended. Never raises: teardown goes on."""
+        stt, self._session.stt = self._session.stt, None
+        if stt is not None:
+            await self._stop(stt)
+
+    async def _stop(self, stt: SttProvider) -> None:
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await stt.stop()
+        except Exception:  # a provider that cannot stop must not keep the call
+            log.exception("speech recognition %s did not stop cleanly", type(stt).__name__)
+
+    # -- what recognition says, on the loop ----------------------------------------------------------------------------
+
+    def _final(self, text: str) -> None:
+        now = self._session.elapsed()
+        self._heard.append(Transcript(text, now))
+        self._session.hub.publish(FinalTranscript(now, text))
+        self.wake()
+
+    def _partial(self, text: str) -> None:
+        self._session.hub.publish(PartialTranscript(self._session.elapsed(), text))
+
+    def _speech_started(self) -> None:
+        self._session.hub.publish(SpeechStarted(self._session.elapsed()))
+
+    def _failed(self, text: str) -> None:
+        fault = text if isinstance(text, SttFault) else SttFault(text, SttFailure.CRASHED, self._provider)
+        self._session.hub.publish(
+            ProviderFailed(self._session.elapsed(), "stt", fault.provider or self._provider, fault.failure, str(fault))
+        )
+
+
+class _Wired:
+    """One callback of a provider: ours on the loop, then the program's own, wherever the provider calls from."""
+
+    def __init__(
+        self,
+        session: VoiceSession,
+        ours: Callable[[str], None],
+        programs: Callable[[str], None] | None,
+        name: str,
+    ) -> None:
+        self._session, self._ours, self._programs, self._name = session, ours, programs, name
+
+    def __call__(self, text: str) -> None:
+        run_on_loop(self._session.loop, self._ours, text)
+        if self._programs is None:
+            return
+        began = self._session.clock.monotonic()
+        try:
+            self._programs(text)
+        except Exception:  # the program's callback is broken; recognition goes on
+            log.exception("%s failed", self._name)
+        took = self._session.clock.monotonic() - began
+        if took > SLOW_CALLBACK_SECONDS:
+            log.warning("%s took %.0f ms; it must not block: hand the work to a thread", self._name, took * 1000)

@@ -1,0 +1,103 @@
+"""The caller's audio on its way to whoever listens: bounded, oldest dropped first, fed from any thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from voice_runtime.session.loops import run_on_loop
+
+__all__ = ["FrameSubscription", "InboundQueue"]
+
+
+class InboundQueue(asyncio.Queue["bytes | None"]):
+    """Frames of the caller, mu-law, `None` at the end. At most `limit` frames wait; then the oldest go, counted.
+
+    It stays an `asyncio.Queue`, since 0.1 handed it to `stt.start(queue)` as one.
+    """
+
+    def __init__(self, limit: int = 500) -> None:
+        super().__init__()
+        self.limit = limit
+        self.dropped = 0
+        self._crossing: deque[bytes | None] = deque(maxlen=limit)
+        self._crossing_scheduled = False
+
+    def offer(self, frame: bytes | None) -> None:
+        """Add a frame, on the loop. Never waits, never refuses."""
+        if self.qsize() >= self.limit:
+            self._drop_oldest()
+        self.put_nowait(frame)
+
+    def offer_from_thread(self, loop: asyncio.AbstractEventLoop, frame: bytes | None) -> None:
+        """Add a frame from another thread. A burst costs one wake-up of the loop, not one per frame."""
+        if len(self._crossing) == self._crossing.maxlen:
+            self.dropped += 1
+        self._crossing.append(frame)
+        if not self._crossing_scheduled:
+            self._crossing_scheduled = True
+            if not run_on_loop(loop, self._arrive):
+                self._crossing_scheduled = False
+                self._crossing.clear()
+
+    def _arrive(self) -> None:
+        # The flag falls first: a frame appended after the last popleft schedules another arrival.
+        self._crossing_scheduled = False
+        while self._crossing:
+            self.offer(self._crossing.popleft())
+
+    def _drop_oldest(self) -> None:
+        oldest = self.get_nowait()
+        self.dropped += 1
+        if oldest is None:  # the end of the call must not get lost: it goes back in, behind everything
+            self.dropped -= 1
+            self.put_nowait(None)
+
+    def drain(self) -> int:
+        """Throw away what waits, sentinels too; how many there were."""
+        drained = 0
+        self._crossing.clear()
+        while not self.empty():
+            self.get_nowait()
+            drained += 1
+        return drained
+
+
+class FrameSubscription:
+    """One more reader of the caller's audio beside the STT: `async for frame in subscription`. Oldest dropped first."""
+
+    def __init__(self, limit: int = 500) -> None:
+        self._frames: deque[bytes] = deque(maxlen=limit)
+        self._waiter: asyncio.Future[None] | None = None
+        self._ended = False
+        self.dropped = 0
+
+    def offer(self, frame: bytes) -> None:
+        if len(self._frames) == self._frames.maxlen:
+            self.dropped += 1
+        self._frames.append(frame)
+        self._wake()
+
+    def end(self) -> None:
+        """There will be no more; what has arrived is still handed out."""
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def __aiter__(self) -> FrameSubscription:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._frames:
+            if self._ended:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._frames.popleft()

@@ -1,0 +1,321 @@
+"""The agent's side of a call: one utterance after the other, each with an account of what the caller heard of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from voice_runtime.audio.frames import SAMPLE_RATE
+from voice_runtime.audio.ledger import Playout
+from voice_runtime.errors import CallHangupError, ConfigurationError, TtsError
+from voice_runtime.events import (
+    CallEvent,
+    DtmfReceived,
+    FinalTranscript,
+    MarkOutcome,
+    PartialTranscript,
+    PlaybackOutcome,
+    ProviderFailed,
+    SpeechStarted,
+    UtteranceFinished,
+    UtteranceStarted,
+)
+from voice_runtime.session.marks import PendingMark
+
+if TYPE_CHECKING:
+    from voice_runtime.session.voice_session import VoiceSession
+
+__all__ = ["BargeIn", "Speaking", "Utterance"]
+
+log = logging.getLogger(__name__)
+
+MARK_GRACE_SECONDS = 5.0
+"""How long after its expected end the proof of playing may take."""
+PRODUCER_AHEAD_SECONDS = 30.0
+"""How much unplayed audio a fast producer may pile up before it has to wait."""
+
+
+class BargeIn(StrEnum):
+    """What the caller has to do to interrupt an utterance. Each includes the ones before it."""
+
+    NEVER = "never"
+    KEYS = "keys"
+    WORDS = "words"
+    SPEECH = "speech"
+
+
+_INTERRUPTING: dict[BargeIn, tuple[type[CallEvent], ...]] = {
+    BargeIn.NEVER: (),
+    BargeIn.KEYS: (DtmfReceived,),
+    BargeIn.WORDS: (DtmfReceived, PartialTranscript, FinalTranscript),
+    BargeIn.SPEECH: (DtmfReceived, PartialTranscript, FinalTranscript, SpeechStarted),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What became of something the agent said. `heard_text` is an estimate by time, cut at whole words."""
+
+    number: int
+    text: str
+    outcome: PlaybackOutcome
+    queued_ms: float
+    sent_ms: float
+    heard_ms: float
+    heard_text: str
+
+    @property
+    def interrupted(self) -> bool:
+        return self.outcome is PlaybackOutcome.INTERRUPTED
+
+
+class Speaking:
+    """Says and plays things on one call, in turn."""
+
+    def __init__(self, session: VoiceSession) -> None:
+        self._session = session
+        self._numbers = itertools.count(1)
+        self._turn = asyncio.Lock()
+
+    async def say(self, text: str, barge_in: BargeIn) -> Utterance:
+        """Synthesise and play `text`."""
+        return await self._utter(text, self._synthesis(text), barge_in)
+
+    async def play(self, audio: AsyncIterator[bytes], text: str, barge_in: BargeIn) -> Utterance:
+        """Play ready mu-law audio."""
+        return await self._utter(text, audio, barge_in)
+
+    async def _utter(self, text: str, audio: AsyncIterator[bytes], barge_in: BargeIn) -> Utterance:
+        session = self._session
+        async with self._turn:
+            if session.is_disconnected:
+                raise CallHangupError()
+            number = next(self._numbers)
+            session.hub.publish(UtteranceStarted(session.elapsed(), number, text))
+            guard = _Guard(session, barge_in)
+            try:
+                outcome = await self._send(number, audio, guard)
+            except BaseException:
+                # Cancelled, or the program's own audio source failed: what was queued must not play on.
+                session.stream.clear()
+                self._account(number, text, PlaybackOutcome.FAILED)
+                raise
+            finally:
+                guard.close()
+            utterance = self._account(number, text, outcome)
+        if outcome is PlaybackOutcome.DISCONNECTED:
+            raise CallHangupError()
+        return utterance
+
+    async def _send(self, number: int, audio: AsyncIterator[bytes], guard: _Guard) -> PlaybackOutcome:
+        """Queue the audio, then wait for the proof of its playing."""
+        feeding = self._session.tasks.start(f"utterance-{number}", self._feed(number, audio, guard))
+        try:
+            await guard.unless_over(feeding)
+        finally:
+            if not feeding.done():
+                feeding.cancel()
+                await asyncio.wait({feeding})
+        failed = not feeding.cancelled() and not feeding.result()
+        outcome = await self._proof(self._session.stream.put_mark("utterance", guard.epoch))
+        return PlaybackOutcome.FAILED if failed and outcome is PlaybackOutcome.PLAYED else outcome
+
+    async def _feed(self, number: int, audio: AsyncIterator[bytes], guard: _Guard) -> bool:
+        """Hand the audio over as it is made, not too far ahead. False when synthesis failed."""
+        session, stream = self._session, self._session.stream
+        try:
+            async with _closing(audio):
+                async for chunk in audio:
+                    if not stream.put_audio(chunk, number, guard.epoch):
+                        return True
+                    session.tap_agent(chunk)
+                    if (ahead := stream.unplayed_seconds() - PRODUCER_AHEAD_SECONDS) > 0:
+                        await asyncio.sleep(ahead)
+        except TtsError as error:
+            log.error("synthesis failed: %s", error)
+            session.hub.publish(ProviderFailed(session.elapsed(), "tts", error.provider, error.reason, error.detail))
+            return False
+        return True
+
+    async def _proof(self, mark: PendingMark) -> PlaybackOutcome:
+        stream = self._session.stream
+        if self._session.is_disconnected:
+            return PlaybackOutcome.DISCONNECTED
+        match await mark.wait(stream.unplayed_seconds() + MARK_GRACE_SECONDS):
+            case MarkOutcome.PLAYED:
+                return PlaybackOutcome.PLAYED
+            case MarkOutcome.CLEARED:
+                return PlaybackOutcome.INTERRUPTED
+            case MarkOutcome.TIMED_OUT:
+                stream.forget_mark(mark)
+                return PlaybackOutcome.TIMED_OUT
+            case MarkOutcome.DISCONNECTED | MarkOutcome.RESET:
+                return PlaybackOutcome.DISCONNECTED
+
+    def _account(self, number: int, text: str, outcome: PlaybackOutcome) -> Utterance:
+        session = self._session
+        playout = session.stream.finish(number)
+        utterance = Utterance(
+            number,
+            text,
+            outcome,
+            playout.queued_ms,
+            playout.sent_ms,
+            playout.heard_ms,
+            _heard_text(text, playout, outcome),
+        )
+        session.hub.publish(
+            UtteranceFinished(
+                session.elapsed(),
+                number,
+                text,
+                outcome,
+                utterance.queued_ms,
+                utterance.sent_ms,
+                utterance.heard_ms,
+                utterance.heard_text,
+            )
+        )
+        return utterance
+
+    # -- synthesis -----------------------------------------------------------------------------------------------------
+
+    def _synthesis(self, text: str) -> AsyncIterator[bytes]:
+        tts: Any = self._session.tts
+        if tts is None:
+            raise ConfigurationError(
+                "This call has no speech synthesis.",
+                remedy='Give one: VoiceApp(tts="elevenlabs"), VOICE_TTS=elevenlabs, or session.tts = create_tts(...).',
+            )
+        if hasattr(tts, "synthesize"):  # a provider written for 0.1 has `speak` only
+            made: AsyncIterator[bytes] = tts.synthesize(text)
+            return made
+        return _from_blocking_speak(tts, text)
+
+
+class _Guard:
+    """Watches over one utterance: what interrupts it, and whether its epoch is over."""
+
+    def __init__(self, session: VoiceSession, barge_in: BargeIn) -> None:
+        self._session = session
+        self._interrupting = _INTERRUPTING[barge_in]
+        self._over = asyncio.Event()
+        self.epoch = session.stream.epoch
+        self._unlisten = session.hub.listen(self._event)
+        session.epoch_over.add(self._over)
+
+    def _event(self, event: CallEvent) -> None:
+        if isinstance(event, self._interrupting) and not self.over:
+            self._session.interrupt()
+
+    @property
+    def over(self) -> bool:
+        return self._over.is_set() or self._session.stream.epoch != self.epoch
+
+    async def unless_over(self, work: asyncio.Task[bool]) -> None:
+        """Wait for `work`, or for the utterance to be over."""
+        over = self._session.tasks.start("utterance-over", self._over.wait())
+        try:
+            await asyncio.wait({work, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+
+    def close(self) -> None:
+        self._unlisten()
+        self._session.epoch_over.discard(self._over)
+
+
+@asynccontextmanager
+async def _closing(audio: AsyncIterator[bytes]) -> AsyncIterator[None]:
+    """Close the maker of the audio as soon as nobody wants the rest: at a vendor, every second costs."""
+    try:
+        yield
+    finally:
+        close = getattr(audio, "aclose", None)  # generators have it, a plain iterator need not
+        if close is not None:
+            await close()
+
+
+async def _from_blocking_speak(tts: Any, text: str) -> AsyncIterator[bytes]:
+    """A provider that only knows 0.1's `speak`, in a thread of its own, as a stream."""
+    loop = asyncio.get_running_loop()
+    chunks: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
+    stop = threading.Event()
+
+    def deliver(item: bytes | BaseException | None) -> None:
+        try:
+            loop.call_soon_threadsafe(chunks.put_nowait, item)
+        except RuntimeError:
+            stop.set()  # the loop is gone
+
+    def work() -> None:
+        try:
+            result = tts.speak(text, _Sink(deliver, stop), stop)
+            error = result.get("error") if isinstance(result, dict) else None
+            deliver(TtsError(type(tts).__name__, "failed", str(error)) if error else None)
+        except BaseException as error:  # whatever it was belongs to the one who reads the stream
+            deliver(error)
+
+    threading.Thread(target=work, name="speak", daemon=True).start()
+    try:
+        while True:
+            item = await chunks.get()
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                if isinstance(item, TtsError):
+                    raise item
+                raise TtsError(type(tts).__name__, "failed", str(item)) from item
+            yield item
+    finally:
+        stop.set()
+
+
+class _Sink:
+    """What a blocking `speak` takes for its session."""
+
+    def __init__(self, deliver: Any, stop: threading.Event) -> None:
+        self._deliver, self._stop = deliver, stop
+
+    @property
+    def is_disconnected(self) -> bool:
+        return self._stop.is_set()
+
+    @property
+    def loop(self) -> None:
+        return None
+
+    def put_outbound_sync(self, data: bytes) -> None:
+        self._deliver(data)
+
+    def tap_agent(self, data: bytes) -> None:
+        pass
+
+    def send_mark_and_wait(self, name: str, timeout: float = 10.0) -> None:
+        """The stream's reader sets the mark."""
+
+
+def _heard_text(text: str, playout: Playout, outcome: PlaybackOutcome) -> str:
+    if outcome is PlaybackOutcome.PLAYED or not playout.queued:
+        return text if outcome is PlaybackOutcome.PLAYED else ""
+    reach = len(text) * playout.heard / playout.queued
+    heard: list[str] = []
+    end = 0
+    for word in text.split():
+        end = text.index(word, end) + len(word)
+        if end > reach:
+            break
+        heard.append(word)
+    return " ".join(heard)
+
+
+def one_chunk_per_second(audio: bytes) -> list[bytes]:
+    """Ready audio in pieces, so that an interruption finds little left to hand over."""
+    return [audio[at : at + SAMPLE_RATE] for at in range(0, len(audio), SAMPLE_RATE)]

@@ -1,0 +1,239 @@
+"""The calls alive in this process: who is let in, what carries each of them, and how all of them end."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeAlias, cast
+
+import structlog
+
+from voice_runtime.errors import CallHangupError, CallLimitError
+from voice_runtime.events import CallEnd, EndReason
+from voice_runtime.session import BargeIn, BlockingSession, VoiceSession
+from voice_runtime.transport import MediaTransport
+
+__all__ = ["Handler", "Switchboard"]
+
+log = logging.getLogger(__name__)
+calls_log = structlog.stdlib.get_logger("voice_runtime.calls")
+
+Handler: TypeAlias = Callable[[VoiceSession], Awaitable[None]] | Callable[[BlockingSession], None]
+"""Answers a call: `async def` on the loop, or a plain `def` in a thread of its own with the same names, blocking."""
+
+HANDLER_GRACE_SECONDS = 5.0
+"""How long a handler may go on tidying up after its call has ended."""
+HANGUP_GRACE_SECONDS = 15.0
+"""How long a call that was told to end may take: REST request, carrier's close, teardown."""
+APOLOGY_SECONDS = 15.0
+
+
+class Switchboard:
+    """Counts calls in, carries them, and ends them. One per event loop.
+
+    `apology` is said when a handler fails, if the call can speak: nobody is hung up on in silence.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_calls: int = 200,
+        max_call_seconds: float = 14400.0,
+        apology: str = "I am sorry, something went wrong on our side. Please call again.",
+        handler_grace_seconds: float = HANDLER_GRACE_SECONDS,
+    ) -> None:
+        self.max_calls = max_calls
+        self._max_call_seconds = max_call_seconds
+        self.apology = apology
+        self._handler_grace = handler_grace_seconds
+        self._reserved = 0
+        self._draining = False
+        self._calls: dict[int, VoiceSession] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.total = 0
+
+    # -- admission -----------------------------------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> list[VoiceSession]:
+        """The calls that are alive now."""
+        return list(self._calls.values())
+
+    @property
+    def accepting(self) -> bool:
+        return not self._draining and self._reserved < self.max_calls
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    def reserve(self) -> None:
+        """Take a place for a call. Raises `CallLimitError` when there is none. Atomic: nothing is awaited."""
+        if not self.accepting:
+            raise CallLimitError(0 if self._draining else self.max_calls)
+        self._reserved += 1
+        self._empty.clear()
+
+    def release(self) -> None:
+        """Give a place back."""
+        self._reserved -= 1
+        if not self._reserved:
+            self._empty.set()
+
+    # -- one call ------------------------------------------------------------------------------------------------------
+
+    async def carry(self, session: VoiceSession, media: MediaTransport, handler: Handler | None = None) -> CallEnd:
+        """Carry one call from its first audio to its end, and clean up after it. The place was reserved before."""
+        self._calls[id(session)] = session
+        self.total += 1
+        working: asyncio.Task[None] | None = None
+        limit = asyncio.get_running_loop().call_later(
+            self._max_call_seconds, session.request_disconnect, EndReason.MAX_DURATION
+        )
+        try:
+            session.media_started(media.info)
+            session.tasks.start("stt", session.start_stt())
+            if handler is not None:
+                working = session.tasks.start("handler", self._work(session, handler))
+            await media.run(session)
+        finally:
+            limit.cancel()
+            session.signal_disconnected(CallEnd(EndReason.CONNECTION_LOST, "the media connection failed"))
+            await self._clean_up(session, working)
+        assert session.end is not None
+        return session.end
+
+    async def _work(self, session: VoiceSession, handler: Handler) -> None:
+        """Run the handler; when it is done, so is the call."""
+        try:
+            await _answer(handler, session)
+        except CallHangupError:
+            if session.is_disconnected:
+                return
+        except Exception:  # a failing handler ends its own call, after a word to the caller, and nothing else
+            log.exception("the handler of call %s failed", session.call_sid)
+            await self._apologise(session)
+            session.request_disconnect(EndReason.HANDLER_FAILED)
+            return
+        if not session.is_disconnected:
+            # What the handler queued without waiting for it is still to be heard.
+            await session.mark("handler-returned", timeout=session.stream.unplayed_seconds() + HANGUP_GRACE_SECONDS)
+            session.request_disconnect(EndReason.HANDLER_RETURNED)
+
+    async def _apologise(self, session: VoiceSession) -> None:
+        if not self.apology or session.tts is None or session.is_disconnected:
+            return
+        try:
+            async with asyncio.timeout(APOLOGY_SECONDS):
+                session.interrupt()
+                await session.say(self.apology, barge_in=BargeIn.NEVER)
+        except Exception as error:  # the call is being ended anyway; that is what must happen
+            log.error("call %s: the apology failed too: %r", session.call_sid, error)
+
+    async def _clean_up(self, session: VoiceSession, working: asyncio.Task[None] | None) -> None:
+        """End everything the call owns. No member that fails or hangs keeps the others from their end."""
+        try:
+            await _each(
+                session.call_sid,
+                session.stop_stt(),
+                self._let_finish(session, working),
+            )
+            await session.tasks.close()
+        finally:
+            self._calls.pop(id(session), None)
+            self._log(session)
+
+    async def _let_finish(self, session: VoiceSession, working: asyncio.Task[None] | None) -> None:
+        if working is None or working.done():
+            return
+        await asyncio.wait({working}, timeout=self._handler_grace)
+        if not working.done():
+            log.warning("the handler of call %s did not end within %s s", session.call_sid, self._handler_grace)
+
+    def _log(self, session: VoiceSession) -> None:
+        """The one line of every call."""
+        end = session.end or CallEnd(EndReason.CONNECTION_LOST)
+        calls_log.info(
+            "call ended",
+            call_sid=session.call_sid,
+            stream_sid=session.stream_sid,
+            direction=str(session.direction),
+            private_caller=session.caller_number,
+            private_called=session.called_number,
+            seconds=round(session.elapsed(), 1),
+            reason=str(end.reason),
+            fault=str(end.fault),
+            detail=end.detail,
+            inbound_dropped=session.frames.dropped,
+            outbound_dropped_bytes=session.stream.dropped_bytes,
+            late_bytes=session.stream.late_bytes,
+        )
+
+    # -- all calls -----------------------------------------------------------------------------------------------------
+
+    async def drain(self, seconds: float) -> bool:
+        """Take no new calls and wait for the live ones; after `seconds`, hang them up. True when none had to be."""
+        self._draining = True
+        if self._calls:
+            log.info("draining: %d live calls may take up to %s s", len(self._calls), seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+            return True
+        except TimeoutError:
+            pass
+        log.warning("draining: hanging up %d calls that are still alive", len(self._calls))
+        for session in self.calls:
+            session.request_disconnect(EndReason.DRAINED)
+        try:
+            async with asyncio.timeout(HANGUP_GRACE_SECONDS):
+                await self._empty.wait()
+        except TimeoutError:
+            log.error("draining: %d calls did not end", len(self._calls))
+        return False
+
+
+async def _each(call_sid: str | None, *steps: Coroutine[Any, Any, None]) -> None:
+    for result in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(result, Exception):
+            log.error("call %s: a part of its end failed", call_sid, exc_info=result)
+
+
+async def _answer(handler: Handler, session: VoiceSession) -> None:
+    called: Any = handler if inspect.isroutine(handler) else type(handler).__call__  # an object may be a handler too
+    if inspect.iscoroutinefunction(called):
+        await cast(Callable[[VoiceSession], Awaitable[None]], handler)(session)
+    else:
+        await _in_thread(handler, BlockingSession(session))
+
+
+async def _in_thread(handler: Callable[[Any], object], call: BlockingSession) -> None:
+    """Run a blocking handler in a thread of its own: never in the loop's pool, where one that hangs takes a place."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def work() -> None:
+        failure: BaseException | None = None
+        try:
+            handler(call)
+        except BaseException as error:  # carried over to the loop, where it is raised again
+            failure = error
+        try:
+            loop.call_soon_threadsafe(settle, failure)
+        except RuntimeError:
+            log.debug("a handler outlived its loop")
+
+    threading.Thread(target=work, name=f"handler-{call.call_sid}", daemon=True).start()
+    await done
