@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # `fakes` is shared by several test directories
 
+from fakes.azure import FakeAzure
 from fakes.elevenlabs import FakeScribe, FakeSpeech
 
 _KEYS = (
@@ -40,4 +41,10 @@ async def scribe() -> AsyncIterator[FakeScribe]:
 @pytest.fixture
 async def speech() -> AsyncIterator[FakeSpeech]:
     async with FakeSpeech() as service:
+        yield service
+
+
+@pytest.fixture
+async def azure() -> AsyncIterator[FakeAzure]:
+    async with FakeAzure() as service:
         yield service

@@ -189,7 +189,8 @@ class PersistentStt(Hearing, ABC):
         super()._heard_final(text)
 
     def _link_errored(self, number: int, text: str, failure: SttFailure | None) -> None:
-        log.warning("%s: link %d: %s", self._provider, number, text)
+        if self._is_current(number):
+            log.warning("%s: link %d: %s", self._provider, number, text)
         self._post(Errored(number, text, failure))
 
     def _link_expired(self, number: int) -> None:
