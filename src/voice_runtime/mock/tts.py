@@ -1,0 +1,102 @@
+"""A voice that can be recorded, measured and compared: every text has one sound, and it costs nothing to make."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import zlib
+from collections.abc import AsyncIterator, Callable
+
+from voice_runtime.errors import TtsError
+from voice_runtime.tts import SpeechSink
+
+__all__ = ["MockTts"]
+
+log = logging.getLogger(__name__)
+
+_BYTES_PER_CHARACTER = 480  # 60 ms
+_CHUNK_BYTES = 800
+_HIGH, _LOW, _SILENCE = b"\x9e", b"\x1e", b"\xff"  # mu-law for about +8800, -8800 and 0
+_SHORTEST_HALF_WAVE, _PITCHES = 5, 16  # in samples: tones from 800 Hz down to 200 Hz
+
+
+class MockTts:
+    """Speaks each word as a tone, 60 ms per character, its pitch made from its letters; between words it is silent.
+
+    `spoken` holds what was said, `on_spoken` is called with it. For fault tests: after `fail_after_ms` of audio
+    synthesis fails, after `stall_after_ms` it goes silent and never ends. Other keywords are taken and ignored, so that
+    it can stand in for any provider.
+    """
+
+    def __init__(
+        self,
+        on_spoken: Callable[[str], None] | None = None,
+        *,
+        fail_after_ms: float | None = None,
+        stall_after_ms: float | None = None,
+        **kwargs: object,
+    ) -> None:
+        self.on_error: Callable[[str], None] | None = None
+        self.on_spoken = on_spoken
+        self.spoken: list[str] = []
+        self._fail_after = fail_after_ms
+        self._stall_after = stall_after_ms
+        self._kwargs = kwargs
+
+    @staticmethod
+    def render(text: str) -> bytes:
+        """The audio of `text`: mu-law at 8 kHz, the same bytes every time."""
+        return (_SILENCE * _BYTES_PER_CHARACTER).join(_word(word) for word in text.split(" "))
+
+    async def synthesize(self, text: str) -> AsyncIterator[bytes]:
+        """`render(text)` in chunks of 100 ms; see `StreamingTts`."""
+        if not text:
+            return
+        self._say(text)
+        audio = self.render(text)
+        for start in range(0, len(audio), _CHUNK_BYTES):
+            if self._fail_after is not None and start >= self._fail_after * 8:
+                raise TtsError("mock", "failed", "as the test asked")
+            if self._stall_after is not None and start >= self._stall_after * 8:
+                await asyncio.Event().wait()
+            yield audio[start : start + _CHUNK_BYTES]
+
+    def speak(self, text: str, session: SpeechSink, stop_event: threading.Event | None = None) -> dict[str, object]:
+        """0.1's blocking speech. Unlike the vendors' it lets the mark's `TimeoutError` out, so that a test sees it."""
+        self._say(text)
+        if session.is_disconnected is True:
+            return {"last_spoken": "", "interrupted": False, "call_disconnected": True}
+        audio = self.render(text)
+        for start in range(0, len(audio), _CHUNK_BYTES):
+            if stop_event is not None and stop_event.is_set():
+                return {"last_spoken": text, "interrupted": True}
+            if self._fail_after is not None and start >= self._fail_after * 8:
+                return {"last_spoken": text, "interrupted": False, "error": self._fail()}
+            chunk = audio[start : start + _CHUNK_BYTES]
+            session.put_outbound_sync(chunk)
+            session.tap_agent(chunk)
+        session.send_mark_and_wait("tts_complete", timeout=10.0)
+        return {"last_spoken": text, "interrupted": stop_event is not None and stop_event.is_set()}
+
+    def _say(self, text: str) -> None:
+        self.spoken.append(text)
+        if self.on_spoken is None:
+            return
+        try:
+            self.on_spoken(text)
+        except Exception:  # the program's own code: the double goes on, as 0.1's did
+            log.exception("on_spoken failed")
+
+    def _fail(self) -> str:
+        reason = "mock_tts_failed: as the test asked"
+        if self.on_error is not None:
+            self.on_error(reason)
+        return reason
+
+
+def _word(word: str) -> bytes:
+    half_wave = _SHORTEST_HALF_WAVE + zlib.crc32(word.encode()) % _PITCHES
+    wave = _HIGH * half_wave + _LOW * half_wave
+    size = len(word) * _BYTES_PER_CHARACTER
+    return (wave * (size // len(wave) + 1))[:size]
