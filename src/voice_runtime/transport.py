@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -76,8 +76,11 @@ class CallPort(Protocol):
     def tap_caller(self, data: bytes) -> None: ...
     def dtmf_received(self, digit: str) -> None: ...
     def signal_mark_received(self, name: str) -> None: ...
-    async def next_outbound(self) -> OutboundItem:
-        """The next thing to send, in order, as soon as it may leave."""
+    def on_outbound(self, ready: Callable[[], None]) -> None:
+        """Have `ready` called, on the loop, whenever `take_outbound` has something to give again."""
+
+    def take_outbound(self) -> OutboundItem | None:
+        """The next thing to send, in order; None when nothing may leave now."""
 
     def outbound_sent(self, item: OutboundItem) -> None:
         """`item` is on the wire."""
@@ -102,8 +105,12 @@ class MediaSocket(Protocol):
     async def receive(self) -> str | bytes:
         """The next message. Raises `SocketClosed` when there will be none."""
 
-    async def send(self, message: str) -> None:
-        """Raises `SocketClosed` when the peer is gone."""
+    def send(self, message: str) -> Awaitable[None] | None:
+        """Send, in the order of the calls: None when it is done, else what to await before the next one.
+
+        No task and no turn of the loop for a message that the socket takes at once. Raises `SocketClosed`, here or when
+        awaited, when the peer is gone.
+        """
 
     async def close(self, code: int = 1000) -> None:
         """Never raises."""

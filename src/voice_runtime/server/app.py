@@ -6,9 +6,10 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import WebSocketRoute
 
 from voice_runtime.server.gate import Gate
 from voice_runtime.server.media import MediaEndpoint
@@ -78,11 +79,8 @@ def create_app(
     app = FastAPI(title="voice-runtime", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.switchboard = switchboard
 
-    @app.websocket(settings.voice_media_path)
-    @app.websocket(settings.voice_media_path + "/{token}")
-    async def media_socket(websocket: WebSocket) -> None:
-        await media(websocket)
-
+    for path in (settings.voice_media_path, settings.voice_media_path + "/{token}"):
+        app.router.routes.append(WebSocketRoute(path, media))
     app.add_api_route("/incoming", webhooks.incoming, methods=["POST", "GET"])
     app.add_api_route("/status", webhooks.status, methods=["POST", "GET"])
     app.add_api_route("/sms", webhooks.sms, methods=["POST", "GET"])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI, WebSocket
 
 from voice_runtime.server.gate import Gate, Refused
-from voice_runtime.server.socket import StarletteSocket
+from voice_runtime.server.socket import AsgiSocket
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Switchboard
@@ -54,11 +54,11 @@ def register_voice_websocket(
         switchboard.reserve()
         try:
             await websocket.accept()
-            await _serve(StarletteSocket(websocket, now.voice_max_message_bytes), now, switchboard)
+            await _serve(AsgiSocket(websocket.receive, websocket.send, now.voice_max_message_bytes), now, switchboard)
         finally:
             switchboard.release()
 
-    async def _serve(socket: StarletteSocket, now: Settings, switchboard: Switchboard) -> None:
+    async def _serve(socket: AsgiSocket, now: Settings, switchboard: Switchboard) -> None:
         credentials = now.twilio_account_sid and now.twilio_auth_token.get_secret_value()
         control = TwilioTransport(now, regions=regions) if credentials else None
         media = TwilioStream(socket, control=control, media_timeout=now.voice_media_timeout)
@@ -72,6 +72,6 @@ def register_voice_websocket(
             await socket.close(1008)
         finally:
             if control is not None:
-                control.close()
+                await control.close()
 
     app.websocket((settings or Settings()).voice_media_path)(voice)

@@ -1,19 +1,28 @@
-"""A FastAPI (or Starlette) WebSocket as the three-method socket that transports talk to."""
+"""An ASGI WebSocket (FastAPI's, Starlette's, anybody's) as the three-method socket that transports talk to."""
 
 from __future__ import annotations
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from collections.abc import Awaitable, Coroutine, Generator
+from types import CoroutineType
+from typing import Any
+
+from starlette.types import Receive, Send
+from starlette.websockets import WebSocketDisconnect
 
 from voice_runtime.transport import SocketClosed
 
-__all__ = ["StarletteSocket"]
+__all__ = ["AsgiSocket"]
+
+_GONE = (RuntimeError, OSError, WebSocketDisconnect)
+"""What servers raise when one sends on a socket that is closed."""
 
 
-class StarletteSocket:
+class AsgiSocket:
     """Accepted already. A message of more than `max_bytes` is handed on as an empty one: malformed, and ignored."""
 
-    def __init__(self, websocket: WebSocket, max_bytes: int) -> None:
-        self._websocket = websocket
+    def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
+        self._receive = receive
+        self._send = send
         self._max_bytes = max_bytes
         self._closed = False
 
@@ -21,7 +30,7 @@ class StarletteSocket:
         if self._closed:
             raise SocketClosed(1005)
         try:
-            message = await self._websocket.receive()
+            message = await self._receive()
         except RuntimeError as error:  # Starlette's word for a socket that is gone already
             raise SocketClosed(1006, str(error)) from error
         if message["type"] == "websocket.disconnect":
@@ -31,12 +40,27 @@ class StarletteSocket:
         data: str | bytes = text if text is not None else message.get("bytes") or b""
         return data if len(data) <= self._max_bytes else b""
 
-    async def send(self, message: str) -> None:
+    def send(self, message: str) -> Awaitable[None] | None:
         if self._closed:
             raise SocketClosed(1006)
+        sending = self._send({"type": "websocket.send", "text": message})
+        if not isinstance(sending, CoroutineType):
+            return self._finish(sending)
+        # A server that has room sends without waiting for anything. Then one step finishes the coroutine, and the
+        # message is on its way before anybody else has a turn.
         try:
-            await self._websocket.send({"type": "websocket.send", "text": message})
-        except (RuntimeError, OSError, WebSocketDisconnect) as error:
+            waits_for = sending.send(None)
+        except StopIteration:
+            return None
+        except _GONE as error:
+            self._closed = True
+            raise SocketClosed(1006, str(error)) from error
+        return self._finish(_Rest(sending, waits_for))
+
+    async def _finish(self, sending: Awaitable[None]) -> None:
+        try:
+            await sending
+        except _GONE as error:
             self._closed = True
             raise SocketClosed(1006, str(error)) from error
 
@@ -45,6 +69,27 @@ class StarletteSocket:
             return
         self._closed = True
         try:
-            await self._websocket.close(code)
-        except (RuntimeError, OSError, WebSocketDisconnect):
+            await self._send({"type": "websocket.close", "code": code})
+        except _GONE:
             pass  # it closed itself in the meantime: that is what we wanted
+
+
+class _Rest:
+    """A coroutine that has run up to its first wait, to be awaited from there."""
+
+    def __init__(self, started: Coroutine[Any, Any, None], waits_for: object) -> None:
+        self._started, self._waits_for = started, waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        try:
+            while True:
+                try:
+                    yield self._waits_for
+                except BaseException as thrown:  # a cancellation, or what the future failed with: for the coroutine
+                    self._waits_for = self._started.throw(thrown)
+                else:
+                    self._waits_for = self._started.send(None)
+        except StopIteration:
+            return
+        finally:
+            self._started.close()

@@ -23,7 +23,6 @@ from voice_runtime.tts import StreamingTts, TtsProvider, create_tts
 __all__ = ["VoiceApp"]
 
 H = TypeVar("H", bound=Handler)
-S = TypeVar("S", bound=Callable[..., object])
 Tts: TypeAlias = TtsProvider | StreamingTts
 SmsStatusHandler: TypeAlias = Callable[[SmsStatus], Awaitable[None] | None]
 
@@ -74,17 +73,17 @@ class VoiceApp:
 
         return register
 
-    def status(self, hook: S) -> S:
+    def status(self, hook: StatusHandler) -> StatusHandler:
         """Call the decorated function with every `CallStatus` of the carrier."""
         self._on_status = hook
         return hook
 
-    def sms(self, hook: S) -> S:
+    def sms(self, hook: SmsHandler) -> SmsHandler:
         """Call the decorated function with every message that comes in; the text it returns is the reply."""
         self._on_sms = hook
         return hook
 
-    def sms_status(self, hook: S) -> S:
+    def sms_status(self, hook: SmsStatusHandler) -> SmsStatusHandler:
         """Call the decorated function when a message of ours was delivered, or was not."""
         self._on_sms_status = hook
         return hook

@@ -24,10 +24,14 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         self._crossing_scheduled = False
 
     def offer(self, frame: bytes | None) -> None:
-        """Add a frame, on the loop. Never waits, never refuses."""
-        if self.qsize() >= self.limit:
-            self._drop_oldest()
-        self.put_nowait(frame)
+        """Add a frame, on the loop. Never waits, never refuses. The hot path: `put_nowait` costs
+        twice as much, for bookkeeping of `join` that nobody asks for."""
+        waiting: deque[bytes | None] = self._queue  # type: ignore[attr-defined]
+        if len(waiting) >= self.limit:
+            self._drop_oldest(waiting)
+        waiting.append(frame)
+        if self._getters:  # type: ignore[attr-defined]
+            self._wakeup_next(self._getters)  # type: ignore[attr-defined]
 
     def offer_from_thread(self, loop: asyncio.AbstractEventLoop, frame: bytes | None) -> None:
         """Add a frame from another thread. A burst costs one wake-up of the loop, not one per frame."""
@@ -46,12 +50,11 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         while self._crossing:
             self.offer(self._crossing.popleft())
 
-    def _drop_oldest(self) -> None:
-        oldest = self.get_nowait()
-        self.dropped += 1
-        if oldest is None:  # the end of the call must not get lost: it goes back in, behind everything
-            self.dropped -= 1
-            self.put_nowait(None)
+    def _drop_oldest(self, waiting: deque[bytes | None]) -> None:
+        if waiting.popleft() is None:
+            waiting.append(None)  # the end of a call must not get lost
+        else:
+            self.dropped += 1
 
     def drain(self) -> int:
         """Throw away what waits, sentinels too; how many there were."""

@@ -60,6 +60,8 @@ class OutboundStream(asyncio.Queue[bytes]):
         self.epoch = 0
         self.marks: dict[str, PendingMark] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.on_ready: Callable[[], None] | None = None
+        """The transport's: called on the loop, by whoever puts something, when `take` has something to give again."""
         self.clock = clock or SystemClock()
         self._ledger = PlayoutLedger()
         self.lock = threading.Lock()  # around the state only; never held across a callback or an await
@@ -69,7 +71,9 @@ class OutboundStream(asyncio.Queue[bytes]):
         self._partial_until: float | None = None
         self._due_marks: deque[str] = deque()  # for 0.1 transports: marks whose audio has been taken
         self._waiters: list[asyncio.Future[None]] = []
+        self._wanted = False  # somebody waits for the next item
         self._wake_scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
 
     # -- producers, any thread -----------------------------------------------------------------------------------------
 
@@ -86,7 +90,7 @@ class OutboundStream(asyncio.Queue[bytes]):
             if not size:
                 return True
             # With a frame or more waiting already, whoever reads is awake, or paced: this changes nothing for them.
-            wake = self.backlog_bytes < FRAME_BYTES and not self._wake_scheduled and bool(self._waiters)
+            wake = self._wanted and self.backlog_bytes < FRAME_BYTES and not self._wake_scheduled
             if wake:
                 self._wake_scheduled = True
             self._items.append((payload, utterance))
@@ -184,15 +188,28 @@ class OutboundStream(asyncio.Queue[bytes]):
 
     # -- the transport, on the loop ------------------------------------------------------------------------------------
 
+    def take(self) -> OutboundItem | None:
+        """The next item if it may leave now. If not, `on_ready` is called as soon as one may."""
+        with self.lock:
+            wait = self._seconds_until_due()
+            if wait <= 0.0:
+                return self._take()
+            self._wanted = True
+        if wait < math.inf and self._timer is None and self.loop is not None:
+            self._timer = self.loop.call_later(wait, self._due)
+        return None
+
+    def _due(self) -> None:
+        self._timer = None
+        self._release_waiters()
+
     async def next(self) -> OutboundItem:
-        """The next item, as soon as it may leave. One consumer at a time."""
-        while True:
+        """The next item, as soon as it may leave; for those who would rather wait than be called."""
+        while (item := self.take()) is None:
             with self.lock:
-                wait = self._seconds_until_due()
-                if wait <= 0.0:
-                    return self._take()
                 waiter = self._new_waiter()
-            await self._wait_at_most(waiter, wait)
+            await waiter
+        return item
 
     def _seconds_until_due(self) -> float:
         """When the first item may leave, in seconds from now; for ever when there is none."""
@@ -243,17 +260,8 @@ class OutboundStream(asyncio.Queue[bytes]):
     def _new_waiter(self) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
+        self._wanted = True
         return waiter
-
-    async def _wait_at_most(self, waiter: asyncio.Future[None], seconds: float) -> None:
-        if seconds == math.inf:
-            await waiter
-            return
-        timer = asyncio.get_running_loop().call_later(seconds, _release, waiter)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
 
     def _wake(self) -> None:
         if not run_on_loop(self.loop, self._release_waiters):
@@ -261,10 +269,13 @@ class OutboundStream(asyncio.Queue[bytes]):
 
     def _release_waiters(self) -> None:
         with self.lock:
-            self._wake_scheduled = False
+            self._wake_scheduled = self._wanted = False
             waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            _release(waiter)
+            if not waiter.done():
+                waiter.set_result(None)
+        if self.on_ready is not None:
+            self.on_ready()
 
     # -- 0.1's view ----------------------------------------------------------------------------------------------------
 
@@ -334,8 +345,3 @@ class OutboundStream(asyncio.Queue[bytes]):
 
     def full(self) -> bool:
         return self.backlog_bytes >= self.limit_bytes
-
-
-def _release(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

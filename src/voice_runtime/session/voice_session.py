@@ -109,6 +109,16 @@ class VoiceSession:
 
     __hash__ = object.__hash__
 
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+        # 0.1's own quick example sets the factory when the call is up already; there, recognition then never started.
+        if name == "stt_factory" and value is not None and self.__dict__.get("_connected_at") is not None:
+            run_on_loop(self._loop, self._start_stt_late)
+
+    def _start_stt_late(self) -> None:
+        if self.stt is None and not self.is_disconnected:
+            self.tasks.start("stt", self.start_stt())
+
     # -- where it runs -------------------------------------------------------------------------------------------------
 
     def set_loop(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -399,8 +409,11 @@ class VoiceSession:
         if not self.stream.mark_echoed(name):
             log.debug("echo of a mark nobody waits for")
 
-    async def next_outbound(self) -> OutboundItem:
-        return await self.stream.next()
+    def on_outbound(self, ready: Callable[[], None]) -> None:
+        self.stream.on_ready = ready
+
+    def take_outbound(self) -> OutboundItem | None:
+        return self.stream.take()
 
     def outbound_sent(self, item: OutboundItem) -> None:
         self.stream.sent(item)

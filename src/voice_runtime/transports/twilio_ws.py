@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+from collections.abc import Awaitable
 from typing import Any, Final, assert_never
 
 from voice_runtime.errors import CarrierError
@@ -20,6 +21,7 @@ from voice_runtime.transport import (
     MediaSocket,
     OutboundAudio,
     OutboundClear,
+    OutboundItem,
     OutboundMark,
     SocketClosed,
 )
@@ -70,6 +72,7 @@ class TwilioStream:
         self._control = control
         self._send_stall_seconds = send_stall_seconds
         self._media_timeout = media_timeout
+        self._tasks = TaskOwner("media")
         self._sending_since: float | None = None
         self._received_at = 0.0
 
@@ -106,7 +109,7 @@ class TwilioStream:
 
     async def run(self, call: CallPort) -> None:
         """Carry the call until it is over."""
-        tasks = TaskOwner(f"media-{self.info.stream_sid}")
+        tasks = self._tasks = TaskOwner(f"media-{self.info.stream_sid}")
         reading = tasks.start("read", self._read(call))
         watchers = [
             reading,
@@ -164,27 +167,47 @@ class TwilioStream:
             log.debug("call %s: %s ignored", self.info.call_sid, type(message).__name__)
 
     async def _write(self, call: CallPort) -> CallEnd:
-        """Send what the call wants sent, in its order."""
+        """Send what the call wants sent, in its order. Returns when that is not possible any more."""
+        loop = asyncio.get_running_loop()
+        broken: asyncio.Future[CallEnd] = loop.create_future()
         encoder = StreamEncoder(self.info.stream_sid)
-        send, next_outbound, sent = self._socket.send, call.next_outbound, call.outbound_sent
-        now = asyncio.get_running_loop().time
-        while True:
-            item = await next_outbound()
-            if isinstance(item, OutboundAudio):
-                message = encoder.media(item.payload)
-            elif isinstance(item, OutboundMark):
-                message = encoder.mark(item.name)
-            elif isinstance(item, OutboundClear):
-                message = encoder.clear()
-            else:
-                assert_never(item)
-            self._sending_since = now()
+        send, take, sent, now = self._socket.send, call.take_outbound, call.outbound_sent, loop.time
+
+        def lost(closed: SocketClosed) -> None:
+            if not broken.done():
+                broken.set_result(CallEnd(EndReason.CONNECTION_LOST, f"the socket broke while sending ({closed.code})"))
+
+        async def finish(sending: Awaitable[None], item: OutboundItem) -> None:
             try:
-                await send(message)
+                await sending
             except SocketClosed as closed:
-                return CallEnd(EndReason.CONNECTION_LOST, f"the socket broke while sending ({closed.code})")
+                lost(closed)
+                return
             self._sending_since = None
             sent(item)
+            pump()
+
+        def pump() -> None:
+            # Called by whoever puts something to send, so most messages leave without a turn of the loop.
+            while self._sending_since is None and not broken.done() and (item := take()) is not None:
+                self._sending_since = now()
+                try:
+                    sending = send(_encoded(encoder, item))
+                except SocketClosed as closed:
+                    lost(closed)
+                    return
+                if sending is not None:
+                    self._tasks.start("send", finish(sending, item))
+                    return
+                self._sending_since = None
+                sent(item)
+
+        call.on_outbound(pump)
+        try:
+            pump()
+            return await broken
+        finally:
+            call.on_outbound(_nothing)
 
     async def _watch(self) -> CallEnd:
         """Notice a socket that is half dead: nothing leaves, or nothing comes any more."""
@@ -209,6 +232,20 @@ class TwilioStream:
             except CarrierError as error:
                 log.error("call %s: not ended by REST, closing its socket instead: %s", self.info.call_sid, error)
         return CallEnd(EndReason.AGENT_HUNG_UP)
+
+
+def _encoded(encoder: StreamEncoder, item: OutboundItem) -> str:
+    if isinstance(item, OutboundAudio):
+        return encoder.media(item.payload)
+    if isinstance(item, OutboundMark):
+        return encoder.mark(item.name)
+    if isinstance(item, OutboundClear):
+        return encoder.clear()
+    assert_never(item)
+
+
+def _nothing() -> None:
+    """What is put after the end goes nowhere."""
 
 
 def __getattr__(name: str) -> Any:
