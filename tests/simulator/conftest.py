@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
 import pytest_asyncio
 from fake_application import PUBLIC, TOKEN, Application, serving
-from starlette.routing import Mount
 
 from voice_runtime.simulator.carrier import Carrier
 
@@ -19,9 +18,12 @@ async def telephony() -> AsyncIterator[Telephony]:
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
 
-        async def reach(application: Application, *mounts: Mount, speed: float = 10) -> Carrier:
-            address = await stack.enter_async_context(serving(application.asgi(*mounts)))
-            return await stack.enter_async_context(Carrier(TOKEN, addresses={PUBLIC: address}, speed=speed))
+        async def reach(
+            application: Application, *, addresses: Mapping[str, str] | None = None, **options: float
+        ) -> Carrier:
+            address = await stack.enter_async_context(serving(application.asgi()))
+            known = {PUBLIC: address, **(addresses or {})}
+            return await stack.enter_async_context(Carrier(TOKEN, addresses=known, **{"speed": 10, **options}))
 
         yield reach
     await asyncio.sleep(0)

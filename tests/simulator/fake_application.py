@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -39,9 +39,9 @@ class Application:
     forms: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
     sockets: list[Socket] = field(default_factory=list)
 
-    def asgi(self, *mounts: Mount) -> ASGIApp:
+    def asgi(self) -> ASGIApp:
         hooks = [Route(f"/{name}", self._webhook, methods=["POST"]) for name in ("voice", "next", "status", "stream")]
-        return Starlette(routes=[*hooks, WebSocketRoute("/media", self._media), *mounts])
+        return Starlette(routes=[*hooks, WebSocketRoute("/media", self._media)])
 
     async def _webhook(self, request: Request) -> Response:
         form = {name: str(value) for name, value in (await request.form()).items()}

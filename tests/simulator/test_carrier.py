@@ -71,7 +71,7 @@ async def test_messages_come_in_order_and_whole(telephony) -> None:
         {"track": "inbound_track", "digit": "5"},
         {"track": "inbound_track", "digit": "#"},
     ]
-    stop = {"stop": {"accountSid": account, "callSid": call}}
+    stop = {"accountSid": account, "callSid": call}
     assert received[-1] == {
         "event": "stop",
         "sequenceNumber": str(len(received) - 1),

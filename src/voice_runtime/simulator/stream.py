@@ -27,7 +27,7 @@ __all__ = ["MAX_WAITING_MESSAGES", "MediaStream", "StreamEnd"]
 MAX_WAITING_MESSAGES: Final = 500
 """10 s of audio that a server did not read; more is discarded, warning 31930. Twilio's own number is not known."""
 
-_STOP_SECONDS: Final = 1.0  # how long a server that does not read may hold up the end of a call
+_STOP_SECONDS: Final = 0.5  # how long a server that does not read may hold up the end of a call
 
 
 class StreamEnd(StrEnum):
@@ -90,9 +90,11 @@ class MediaStream:
         body = media.StopBody(self._leg.account_sid, self._leg.call_sid)
         self._send(media.Stop(body, self.sid, self._next()))
         self._outbox.put_nowait(None)
-        await asyncio.wait({sending}, timeout=_STOP_SECONDS)
-        await socket.close()
-        socket.transport.abort()
+        _, unsent = await asyncio.wait({sending}, timeout=_STOP_SECONDS)
+        if unsent:
+            socket.transport.abort()  # `close` would wait for the blocked `send`
+        else:
+            await socket.close()
 
     # -- the far end of the line --------------------------------------------------------------------------------------
 
