@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,10 +19,10 @@ PATIENCE_S = 5.0
 
 
 @pytest.fixture
-def tts(azure: FakeAzure) -> Iterator[AzureTTS]:
+async def tts(azure: FakeAzure) -> AsyncIterator[AzureTTS]:
     made = AzureTTS("key", endpoint=azure.synthesis, timeout=3.0)
     yield made
-    made.close()
+    await made.aclose()
 
 
 async def say(tts: AzureTTS, text: str = "hi") -> bytes:
@@ -169,6 +169,41 @@ async def test_nobody_listening_stops_the_vendor_at_once(tts: AzureTTS, azure: F
     assert time.monotonic() - started < 0.5
     await asyncio.wait_for(session.closed.wait(), PATIENCE_S)
     assert line.heard == [b"a" * 160]
+
+
+async def test_ending_an_utterance_blocks_the_loop_in_no_way(tts: AzureTTS, azure: FakeAzure) -> None:
+    """The SDK closes a connection when its last Python object goes, and takes its time: not on the loop's thread."""
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.005)
+            longest = max(longest, time.monotonic() - before)
+
+    watcher = asyncio.create_task(watch())
+    for how in ("ended", "failed", "closed"):
+        audio = tts.synthesize(how)
+        first = asyncio.ensure_future(anext(audio))
+        session = azure.sessions[-1] if how == "failed" else await azure.session()
+        await session.begin_speech()
+        await session.send_speech(b"x" * 160)
+        await first
+        if how == "ended":
+            await session.end_turn()
+            assert [chunk async for chunk in audio] == []
+        elif how == "failed":
+            session.cut()
+            with pytest.raises(TtsError):
+                await anext(audio)
+        del first
+        await audio.aclose()  # type: ignore[attr-defined]
+        del audio
+    await tts.aclose()
+    watcher.cancel()
+    await asyncio.wait([watcher])
+    assert longest < 0.3
 
 
 async def test_nothing_to_say_asks_for_nothing(tts: AzureTTS, azure: FakeAzure) -> None:

@@ -372,6 +372,59 @@ async def test_stop_closes_the_socket_before_it_returns(call: tuple[Caller, Scri
     await caller.stt.stop()
 
 
+async def test_a_peer_that_does_not_answer_the_close_is_cut_off(
+    call: tuple[Caller, ScribeSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elevenlabs_stt, "_CLOSE_TIMEOUT_S", 0.05)
+    caller, session = call
+    session._socket.transport.pause_reading()
+    started = asyncio.get_running_loop().time()
+    await caller.stt.stop()
+    assert asyncio.get_running_loop().time() - started < 1.0
+    session._socket.transport.resume_reading()
+    await asyncio.wait_for(session.closed.wait(), PATIENCE_S)
+
+
+async def test_a_cancelled_start_leaves_nothing_and_can_be_repeated(scribe: FakeScribe) -> None:
+    caller = Caller(scribe)
+    scribe.hold_handshakes = asyncio.Event()
+    task = asyncio.create_task(caller.stt.start(caller.queue))
+    await scribe.handshakes_reach(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    scribe.hold_handshakes.set()
+    scribe.hold_handshakes = None
+    await caller.stt.start(caller.queue)
+    await caller.stt.stop()
+
+
+async def test_the_end_of_the_audio_keeps_the_last_words(call: tuple[Caller, ScribeSession]) -> None:
+    caller, session = call
+    said = caller.speak(1, 2)
+    caller.queue.put_nowait(None)
+    await session.heard(said)
+    async with asyncio.timeout(PATIENCE_S):
+        await caller.stt._audio_over.wait()
+    await session.commit("goodbye")
+    await caller.hears("committed", "goodbye")
+
+
+async def test_audio_that_no_link_took_in_time_is_counted(
+    call: tuple[Caller, ScribeSession], scribe: FakeScribe, caplog: pytest.LogCaptureFixture
+) -> None:
+    caller, session = call
+    scribe.hold_handshakes = asyncio.Event()
+    session.cut()
+    await scribe.handshakes_reach(2)
+    for _ in range(600):
+        caller.speak(7)
+    scribe.hold_handshakes.set()
+    await (await scribe.session()).heard(bytes([7]) * 160)
+    assert caller.stt.lost_audio_bytes == 100 * 160
+    assert "audio lost so far" in caplog.text
+
+
 async def test_a_stopped_session_can_be_started_again(scribe: FakeScribe) -> None:
     caller = Caller(scribe)
     for text in ("one", "two"):

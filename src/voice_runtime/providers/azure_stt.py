@@ -18,6 +18,7 @@ import azure.cognitiveservices.speech as speechsdk
 from voice_runtime.clock import Clock
 from voice_runtime.providers.persistent import Link, LinkError, PersistentStt
 from voice_runtime.providers.reconnect import ReconnectPolicy
+from voice_runtime.providers.threads import in_thread
 from voice_runtime.stt import SttFailure
 
 __all__ = ["AzurePersistentStt"]
@@ -103,7 +104,6 @@ class _AzureLink:
 
     def __init__(self, session: AzurePersistentStt, number: int) -> None:
         self._session, self._number = session, number
-        self._loop = asyncio.get_running_loop()
         self._answered = asyncio.Event()
         self._trouble: LinkError | None = None
         self._recognizer: Any = None
@@ -113,7 +113,7 @@ class _AzureLink:
 
     async def open(self) -> None:
         """Build the recogniser, start it, and wait until the service has accepted the connection."""
-        self._opening = self._loop.run_in_executor(None, self._start)
+        self._opening = in_thread("azure-stt-start", self._start)
         try:
             await asyncio.shield(self._opening)
         except Exception as error:  # the SDK raises RuntimeError and ValueError with its own texts
@@ -182,7 +182,7 @@ class _AzureLink:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 if self._opening is not None:
                     await asyncio.wait([self._opening])
-                await asyncio.to_thread(self._stop)
+                await in_thread("azure-stt-stop", self._stop)
         except Exception as error:  # a recogniser that does not stop in time is left to the SDK's own threads
             log.warning("azure: link %d: closing failed: %r", self._number, error)
         finally:

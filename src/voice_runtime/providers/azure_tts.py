@@ -17,6 +17,7 @@ import azure.cognitiveservices.speech as speechsdk
 
 from voice_runtime.errors import TtsError
 from voice_runtime.providers.blocking import speak_blocking
+from voice_runtime.providers.threads import in_thread
 from voice_runtime.tts import SpeechSink
 
 __all__ = ["AzureTTS"]
@@ -36,7 +37,7 @@ _LAST_EVENTS_S = 2.0
 
 
 class AzureTTS:
-    """One voice. Synthesizers, each with its connection, are kept for later utterances; `close` lets them go.
+    """One voice. Synthesizers, each with its connection, are kept for later utterances; `aclose` lets them go.
 
     `endpoint` is a full service address in place of the region's: a private link, a container, a test server.
     `timeout` is how long the service may be silent, in seconds.
@@ -78,7 +79,7 @@ class AzureTTS:
                 log.debug("azure: the event loop is closed, the rest of an utterance is dropped")
 
         speech = _Speech(self, text, deliver)
-        work = loop.run_in_executor(None, speech.run)
+        work = in_thread("azure-tts", speech.run)
         try:
             while True:
                 async with asyncio.timeout(self._timeout):
@@ -93,10 +94,14 @@ class AzureTTS:
         await work
         speech.check()
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Let the idle synthesizers and their connections go. The object stays usable: it makes new ones."""
+        await in_thread("azure-tts-close", self._drop_idle)
+
+    def _drop_idle(self) -> None:
         with self._lock:
-            self._idle.clear()
+            idle, self._idle = self._idle, []
+        idle.clear()  # the SDK closes the connections here, and may take a second for it
 
     def _fail(self, error: Exception) -> str:
         reason = f"azure_synthesis_failed: {error}"
@@ -143,8 +148,9 @@ class _Speech:
             if not self._unwanted.is_set():
                 self._finish(self._synthesizer.speak_text_async(self._text).get())
         except Exception as error:  # the SDK raises RuntimeError and ValueError with its own texts; `check` hands it on
-            self._error = error
+            self._error = error.with_traceback(None)  # its frames hold the synthesizer, which must end in this thread
         finally:
+            self._synthesizer = None
             self._deliver(None)
 
     def check(self) -> None:

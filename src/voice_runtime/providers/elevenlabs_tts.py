@@ -115,8 +115,10 @@ class ElevenLabsTTS:
 
     async def _async(self) -> Any:
         loop = asyncio.get_running_loop()
-        if self._async_client is None or self._async_loop is not loop:
-            sdk = await asyncio.to_thread(importlib.import_module, "elevenlabs.client")
+        if self._async_client is not None and self._async_loop is loop:
+            return self._async_client
+        sdk = await asyncio.to_thread(importlib.import_module, "elevenlabs.client")  # long enough to be heard elsewhere
+        if self._async_client is None or self._async_loop is not loop:  # another utterance may have been quicker
             http = httpx.AsyncClient(timeout=self._timeout, follow_redirects=True)
             self._async_client = sdk.AsyncElevenLabs(httpx_client=http, **self._account())
             self._async_http, self._async_loop = http, loop
