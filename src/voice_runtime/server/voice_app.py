@@ -49,7 +49,7 @@ class VoiceApp:
         self._stt = stt
         self._tts = tts
         self._fixed_settings = settings
-        self._session = session
+        self.session = session
         self._carrier = carrier
         self._apology = apology
         self._handlers: dict[str, Handler] = {}
@@ -137,7 +137,7 @@ class VoiceApp:
         shared_tts = create_tts(tts) if isinstance(tts, str) else tts
         if callable(shared_tts) and not hasattr(shared_tts, "speak") and not hasattr(shared_tts, "synthesize"):
             shared_tts = shared_tts()
-        return partial(_new_session, self._session, new_stt, shared_tts)  # type: ignore[arg-type]
+        return partial(_new_session, self.session, new_stt, shared_tts)  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.api(scope, receive, send)

@@ -17,12 +17,14 @@ log = logging.getLogger(__name__)
 class EventStream:
     """`async for event in stream`: every event from the moment it was made, the last one is `CallEnded`.
 
-    A reader that falls `limit` events behind loses the oldest, counted in `dropped`.
+    A reader that falls `limit` events behind loses the oldest, counted in `dropped`. With a `timeout`, the stream ends
+    when nothing has happened for so many seconds.
     """
 
-    def __init__(self, limit: int = 1000) -> None:
+    def __init__(self, limit: int = 1000, timeout: float | None = None) -> None:
         self._events: deque[CallEvent] = deque()
         self._limit = limit
+        self._timeout = timeout
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self.dropped = 0
@@ -44,7 +46,10 @@ class EventStream:
         while not self._events:
             self._waiter = asyncio.get_running_loop().create_future()
             try:
-                await self._waiter
+                async with asyncio.timeout(self._timeout):
+                    await self._waiter
+            except TimeoutError:
+                raise StopAsyncIteration from None
             finally:
                 self._waiter = None
         event = self._events.popleft()
@@ -64,8 +69,8 @@ class EventHub:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
-    def stream(self) -> EventStream:
-        stream = EventStream()
+    def stream(self, timeout: float | None = None) -> EventStream:
+        stream = EventStream(timeout=timeout)
         self._streams.append(stream)
         return stream
 

@@ -489,9 +489,12 @@ class VoiceSession:
         finally:
             self.hub.drop(events)
 
-    def events(self) -> EventStream:
-        """Everything that happens on the call from now on: `async for event in call.events()`."""
-        return self.hub.stream()
+    def events(self, timeout: float | None = None) -> EventStream:
+        """Everything that happens on the call from now on: `async for event in call.events()`.
+
+        With a `timeout`, only until nothing has happened for so many seconds.
+        """
+        return self.hub.stream(timeout)
 
     def on_event(self, listener: Callable[[CallEvent], None]) -> Callable[[], None]:
         """Call `listener` with every event, on the loop: it must not block. Returns what takes it away again."""
