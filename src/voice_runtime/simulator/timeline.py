@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from voice_runtime.audio.measure import Span, gaps, silent_runs, speech_spans
@@ -39,19 +40,21 @@ class BargeIn:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """`caller`, `agent`: their stretches of speech in milliseconds from the start of the stream."""
+    """Stretches of speech in milliseconds from the start of the stream; `agent_turns` are not cut at its pauses."""
 
     ear: bytes
     caller: tuple[Span, ...]
     agent: tuple[Span, ...]
+    agent_turns: tuple[Span, ...]
 
     @classmethod
     def of(
         cls, ear: bytes, mouth: bytes, *, threshold_dbfs: float = -45.0, turn_gap_ms: float = _TURN_GAP_MS
     ) -> Timeline:
-        """Measure a call. Pauses shorter than `turn_gap_ms` do not end a stretch of the caller's speech."""
+        """Measure a call. Pauses shorter than `turn_gap_ms` do not end a turn."""
         caller = speech_spans(mouth, threshold_dbfs, turn_gap_ms)
-        return cls(ear, tuple(caller), tuple(speech_spans(ear, threshold_dbfs)))
+        turns = tuple(speech_spans(ear, threshold_dbfs, turn_gap_ms))
+        return cls(ear, tuple(caller), tuple(speech_spans(ear, threshold_dbfs)), turns)
 
     def agent_gaps(self, longer_than_ms: float = 60.0, shorter_than_ms: float = _TURN_GAP_MS) -> list[Span]:
         """The holes in the agent's speech, and not the pauses between its turns: nothing at all was heard."""
@@ -65,10 +68,10 @@ class Timeline:
     def responses(self) -> list[Response]:
         """For each turn of the caller, the agent's first sound after it, if it came before the caller's next turn."""
         found = []
-        for turn, following in zip(self.caller, [*self.caller[1:], None], strict=True):
-            until = following.start_ms if following else float("inf")
+        nexts = [turn.start_ms for turn in self.caller[1:]] + [math.inf]
+        for turn, until in zip(self.caller, nexts, strict=False):
             starts = [span.start_ms for span in self.agent if turn.end_ms <= span.start_ms < until]
-            still_speaking = any(span.start_ms < turn.end_ms < span.end_ms for span in self.agent)
+            still_speaking = any(span.start_ms < turn.end_ms < span.end_ms for span in self.agent_turns)
             if starts and not still_speaking:
                 found.append(Response(turn.end_ms, starts[0]))
         return found
@@ -78,7 +81,7 @@ class Timeline:
         return [
             BargeIn(turn.start_ms, span.end_ms)
             for turn in self.caller
-            for span in self.agent
+            for span in self.agent_turns
             if span.start_ms < turn.start_ms < span.end_ms
         ]
 
