@@ -8,6 +8,7 @@ import os
 import random
 import re
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -242,7 +243,8 @@ async def test_a_frozen_worker_costs_old_audio_never_the_loop(monkeypatch: pytes
     assert not alive(pid)
 
 
-async def test_stop_leaves_no_process_and_no_task() -> None:
+async def test_stop_leaves_no_process_and_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pocketsphinx_stt, "FLUSH_S", 10)  # a busy machine is not what is tested
     async with on_call() as call:
         call.play("yes")
         pid = pid_of(call.stt)
@@ -322,6 +324,33 @@ async def test_the_vocabulary_changes_within_a_call_even_within_an_utterance() -
         call.play("thank-you-goodbye")
 
         assert await call.hang_up() == ["yes", SAID["where-is-my-parcel"], SAID["change-to-friday"], "goodbye"]
+
+
+async def test_a_change_of_vocabulary_survives_the_worker() -> None:
+    async with on_call(PocketsphinxStt(grammar="#JSGF V1.0; grammar g; public <a> = yes;")) as call:
+        os.kill(pid_of(call.stt), signal.SIGKILL)
+        await call.stt.set_grammar("#JSGF V1.0; grammar g; public <a> = no;")
+        call.play("no")
+
+        assert await call.hang_up() == ["no"]
+
+
+async def test_a_change_of_vocabulary_after_the_end_of_recognition_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pocketsphinx_stt, "RESTARTS", 0)
+    async with on_call() as call:
+        os.kill(pid_of(call.stt), signal.SIGKILL)
+        await call.until("error")
+        with pytest.raises(SttError, match="nobody listens"):
+            await call.stt.set_grammar(GRAMMAR)
+
+
+async def test_the_worker_ends_with_its_server() -> None:
+    command = (sys.executable, "-P", str(pocketsphinx_stt.WORKER))
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.close()  # what the kernel does when the server dies
+
+    assert await process.wait() == 0
 
 
 @pytest.mark.parametrize(

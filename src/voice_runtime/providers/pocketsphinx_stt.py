@@ -206,7 +206,8 @@ class PocketsphinxStt:
         self._audio = _Audio()
         self._wake = asyncio.Event()
         self._flushed = asyncio.Event()
-        self._requests: deque[tuple[asyncio.Future[None], tuple[str, str]]] = deque()
+        self._up = asyncio.Event()  # a worker listens, or none will again
+        self._requests: deque[tuple[asyncio.Future[bool], tuple[str, str]]] = deque()
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._restarts = 0
         self._in_speech = False
@@ -255,6 +256,7 @@ class PocketsphinxStt:
         self._begin()
         self._queue = inbound_queue
         self._state = _State.LISTENING
+        self._up.set()
         self._tasks.start("supervise", self._supervise(self._worker))
         self._tasks.start("feed", self._feed())
 
@@ -274,25 +276,32 @@ class PocketsphinxStt:
             worker, self._worker = self._worker, None
             if worker is not None:
                 await worker.close()
-            self._refuse_requests("it was stopped")
+            self._up.set()
+            self._requests_died()
             self._state = _State.IDLE
 
     # -- the vocabulary -----------------------------------------------------------------------------------------------
 
     async def _listen_for(self, mode: str, text: str) -> None:
         vocabulary = (mode, text)
-        if self._state not in (_State.LISTENING, _State.ENDED):
+        if self._state is _State.IDLE:
             if self._worker is not None:
                 await self._configure(self._worker, vocabulary)
             self._vocabulary = vocabulary
-        elif self._worker is not None:
-            answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._requests.append((answer, vocabulary))
-            try:
-                await self._worker.send(Kind.CONFIGURE, self._configuration(vocabulary))
-            except (ConnectionError, TimeoutError) as error:
-                raise SttError(PROVIDER, SttFailure.CRASHED, "the worker died") from error
-            await answer
+            return
+        while not await self._ask(vocabulary):
+            pass  # the worker died over it; the next one is asked, as long as there is a next one
+
+    async def _ask(self, vocabulary: tuple[str, str]) -> bool:
+        """Ask the worker that listens. Returns whether it lived to answer; raises `SttError` when none listens."""
+        await self._up.wait()
+        if self._worker is None or self._state not in (_State.LISTENING, _State.ENDED):
+            raise SttError(PROVIDER, SttFailure.CRASHED, "nobody listens any more")
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._requests.append((answer, vocabulary))
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            await self._worker.send(Kind.CONFIGURE, self._configuration(vocabulary))
+        return await answer
 
     def _configuration(self, vocabulary: tuple[str, str]) -> bytes:
         mode, text = vocabulary
@@ -311,11 +320,11 @@ class PocketsphinxStt:
         if answer[0] is Kind.REFUSED:
             raise SttError(PROVIDER, SttFailure.BAD_REQUEST, answer[1].decode())
 
-    def _refuse_requests(self, why: str) -> None:
+    def _requests_died(self) -> None:
         while self._requests:
             answer, _ = self._requests.popleft()
             if not answer.done():
-                answer.set_exception(SttError(PROVIDER, SttFailure.CRASHED, why))
+                answer.set_result(False)
 
     # -- the worker's life --------------------------------------------------------------------------------------------
 
@@ -344,11 +353,13 @@ class PocketsphinxStt:
             pump = self._tasks.start("pump", self._pump(worker))
             await self._read(worker)
             pump.cancel()
-            self._worker = None
+            self._up.clear()
             await worker.close()
-            self._refuse_requests("the worker died")
+            self._requests_died()
             if self._state is _State.STOPPING or (self._state is _State.ENDED and self._flushed.is_set()):
+                self._worker = None
                 self._flushed.set()
+                self._up.set()
                 return
             self._restarts += 1
             if self._restarts > RESTARTS:
@@ -363,10 +374,12 @@ class PocketsphinxStt:
                 return
             replayed = self._audio.rewind()
             self._replayed = replayed if self._in_speech else 0
+            self._up.set()
 
     def _fail(self, text: str) -> None:
         self._state = _State.FAILED
         self._flushed.set()
+        self._up.set()
         self._tell(self.on_error, SttFault(text, SttFailure.CRASHED, PROVIDER))
 
     async def _feed(self) -> None:
@@ -412,7 +425,7 @@ class PocketsphinxStt:
                 if answer.done():
                     continue
                 if kind is Kind.READY:
-                    answer.set_result(None)
+                    answer.set_result(True)
                 else:
                     answer.set_exception(SttError(PROVIDER, SttFailure.BAD_REQUEST, payload.decode()))
             else:
