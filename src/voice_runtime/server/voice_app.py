@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from voice_runtime.errors import ConfigurationError, MissingSettingError
 from voice_runtime.server.app import ANY_NUMBER, create_app
-from voice_runtime.server.webhooks import SmsHandler, StatusHandler
+from voice_runtime.server.webhooks import CallStatus, SmsHandler, StatusHandler, run_hook
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.stt import SttProvider, get_stt_class
@@ -53,7 +53,7 @@ class VoiceApp:
         self._carrier = carrier
         self._apology = apology
         self._handlers: dict[str, Handler] = {}
-        self._on_status: StatusHandler | None = None
+        self._on_status: list[StatusHandler] = []
         self._on_sms: SmsHandler | None = None
         self._on_sms_status: SmsStatusHandler | None = None
 
@@ -74,8 +74,8 @@ class VoiceApp:
         return register
 
     def status(self, hook: StatusHandler) -> StatusHandler:
-        """Call the decorated function with every `CallStatus` of the carrier."""
-        self._on_status = hook
+        """Call the decorated function with every `CallStatus` of the carrier; several are called in turn."""
+        self._on_status.append(hook)
         return hook
 
     def sms(self, hook: SmsHandler) -> SmsHandler:
@@ -123,10 +123,19 @@ class VoiceApp:
             new_session=self._session_maker(),
             control=self.carrier,
             switchboard=self.switchboard,
-            on_status=self._on_status,
+            on_status=self._report,
             on_sms=self._on_sms,
             on_sms_status=self._on_sms_status,
         )
+
+    @property
+    def speech(self) -> tuple[str, str]:
+        """The names of speech recognition and synthesis, for people; "" where there is none."""
+        return _named(self._stt or self.settings.voice_stt), _named(self._tts or self.settings.voice_tts)
+
+    async def _report(self, status: CallStatus) -> None:
+        for hook in self._on_status:
+            await run_hook(hook, status)
 
     def _session_maker(self) -> Callable[[], VoiceSession]:
         # Providers are found now and not in the first call: an import may take a second, and a missing extra is to be
@@ -160,6 +169,10 @@ class VoiceApp:
             url=f"{base}/incoming",
             status_callback=f"{base}/status",
         )
+
+
+def _named(provider: object) -> str:
+    return provider if isinstance(provider, str) else getattr(provider, "__name__", type(provider).__name__)
 
 
 def _new_session(

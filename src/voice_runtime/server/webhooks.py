@@ -20,7 +20,7 @@ from voice_runtime.switchboard import Switchboard
 from voice_runtime.transports.twilio_sms import InboundSms, SmsStatus, parse_inbound_sms, parse_sms_status
 from voice_runtime.wire import twiml
 
-__all__ = ["CallStatus", "SmsHandler", "StatusHandler", "Webhooks"]
+__all__ = ["CallStatus", "SmsHandler", "StatusHandler", "Webhooks", "run_hook"]
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Webhooks:
             log.info("call %s: %s", status.call_sid, status.status)
         if status.terminal:
             self._end_stale(status)
-        await _call(self._on_status, status)
+        await run_hook(self._on_status, status)
         return Response(status_code=204)
 
     def _end_stale(self, status: CallStatus) -> None:
@@ -131,7 +131,7 @@ class Webhooks:
             form = await self._gate.form(request)
         except Refused as refused:
             return _refusal(request, refused)
-        reply = await _call(self._on_sms, parse_inbound_sms(form))
+        reply = await run_hook(self._on_sms, parse_inbound_sms(form))
         return _xml(twiml.message(reply) if reply else twiml.empty())
 
     async def sms_status(self, request: Request) -> Response:
@@ -140,7 +140,7 @@ class Webhooks:
             form = await self._gate.form(request)
         except Refused as refused:
             return _refusal(request, refused)
-        await _call(self._on_sms_status, parse_sms_status(form))
+        await run_hook(self._on_sms_status, parse_sms_status(form))
         return Response(status_code=204)
 
 
@@ -153,7 +153,7 @@ def _refusal(request: Request, refused: Refused) -> Response:
     return Response("Refused.\n", refused.status, media_type="text/plain")
 
 
-async def _call(hook: Callable[..., object] | None, argument: object) -> str | None:
+async def run_hook(hook: Callable[..., object] | None, argument: object) -> str | None:
     """Run a hook of the program; its failing is logged and changes nothing for the carrier."""
     if hook is None:
         return None

@@ -122,7 +122,7 @@ def _rendering(json: bool, redact_private: bool) -> list[Processor]:
     if json:
         return [*steps, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     plain = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+        colors=sys.stderr.isatty(), pad_event_to=0, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
     )
     return [*steps, _one_entry, plain]
 
