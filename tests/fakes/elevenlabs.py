@@ -163,7 +163,7 @@ class FakeSpeech:
         self._server: asyncio.Server | None = None
         self._arrivals: asyncio.Queue[SpeechRequest] = asyncio.Queue()
         self._over = asyncio.Event()
-        self._handlers: set[asyncio.Task[None]] = set()
+        self._handlers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
@@ -177,7 +177,7 @@ class FakeSpeech:
         self.connections += 1
         task = asyncio.current_task()
         assert task is not None
-        self._handlers.add(task)
+        self._handlers[task] = writer
         try:
             while request := await self._read(reader):
                 self.requests.append(request)
@@ -186,7 +186,7 @@ class FakeSpeech:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._handlers.discard(task)
+            del self._handlers[task]
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
@@ -224,7 +224,7 @@ class FakeSpeech:
             if sent == self.cut_after:
                 writer.transport.abort()
                 return
-            if writer.is_closing() or reader.at_eof():
+            if writer.is_closing() or reader.at_eof() or self._over.is_set():
                 request.abandoned.set()
                 return
             writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
@@ -250,7 +250,7 @@ class FakeSpeech:
         assert self._server is not None
         self._server.close()
         self._over.set()
-        for handler in self._handlers:
-            handler.cancel()
+        for writer in self._handlers.values():
+            writer.transport.abort()
         await asyncio.gather(*self._handlers, return_exceptions=True)
         await self._server.wait_closed()

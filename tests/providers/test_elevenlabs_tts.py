@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from test_blocking import Line
 
 from fakes.elevenlabs import FakeSpeech
+from fakes.line import Line
 from voice_runtime.errors import TtsError
 from voice_runtime.providers import elevenlabs_tts
 from voice_runtime.providers.elevenlabs_tts import ElevenLabsTTS

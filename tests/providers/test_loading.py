@@ -6,8 +6,8 @@ import asyncio
 import sys
 
 import pytest
-from test_blocking import Line
 
+from fakes.line import Line
 from voice_runtime.errors import ProviderLoadError, SttError, TtsError
 from voice_runtime.stt import create_stt
 from voice_runtime.tts import create_tts
