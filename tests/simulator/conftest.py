@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest_asyncio
-from fake_application import PUBLIC, TOKEN, Application, serving
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # `fakes` is shared by several test directories
+
+from fakes.twilio_application import PUBLIC, TOKEN, Application, serving
 from voice_runtime.simulator.carrier import Carrier
 
 Telephony = Callable[[Application], Awaitable[Carrier]]

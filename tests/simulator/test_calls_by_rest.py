@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from fake_application import PUBLIC, TOKEN, TONE, Application, connect, greet, listen, serving
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
+from fakes.twilio_application import PUBLIC, TOKEN, TONE, Application, Socket, connect, greet, listen, serving
 from voice_runtime.simulator import Carrier, EndedBy, Line, Phone, listens, rest_app, waits_for_hang_up
 from voice_runtime.simulator.rest_state import CallStatus
 
@@ -70,17 +70,18 @@ async def test_the_sdk_ends_a_live_call(telephony) -> None:
 
 async def test_new_twiml_replaces_what_the_call_does(telephony) -> None:
     """The stream stops; here another one follows."""
-    app = Application(listen)
-    carrier = await telephony(app)
     opened = asyncio.Event()
 
-    async def caller(line: Line) -> None:
+    async def listen_then_greet(call: Socket) -> None:
+        if opened.is_set():
+            await greet(call)
+            return
         opened.set()
-        await line.stay()
+        await listen(call)
 
-    call = carrier.dial_in(f"{PUBLIC}/voice", caller)
+    carrier = await telephony(Application(listen_then_greet))
+    call = carrier.dial_in(f"{PUBLIC}/voice", waits_for_hang_up())
     await opened.wait()
-    app.answer = greet
     async with serving(rest_app(carrier.rest)) as api:
         client = await sdk(carrier, api)
         await asyncio.to_thread(client.calls(call.sid).update, twiml=connect())

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from fake_application import PUBLIC, TONE, Application, Socket, connect, greet, listen
 from websockets.utils import accept_key
 
+from fakes.twilio_application import PUBLIC, TONE, Application, Socket, connect, greet, listen
 from voice_runtime.simulator import EndedBy, Line, listens, waits_for_hang_up
 from voice_runtime.simulator.rest_state import CallStatus
 

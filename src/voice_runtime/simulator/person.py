@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
+from pathlib import Path
 from typing import TypeAlias
 
 from voice_runtime.audio.wav import read_wav, to_ulaw_8k
@@ -12,7 +12,7 @@ from voice_runtime.simulator.notes import Annotation, NoteKind
 
 __all__ = ["Audio", "Line", "ulaw_of"]
 
-Audio: TypeAlias = bytes | str | os.PathLike[str]
+Audio: TypeAlias = bytes | str | Path
 """mu-law bytes at 8 kHz, or the path of a WAV file of any kind."""
 
 _KEYS = frozenset("0123456789*#ABCDabcdwW")

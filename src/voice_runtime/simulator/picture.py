@@ -163,7 +163,7 @@ class _Canvas:
         """The words of each turn beside its lane, wrapped to the room there is until the next turn."""
         spoken = [note for note in self._notes if note.kind is kind and note.text]
         ends = [self._x(note.at) for note in spoken[1:]] + [_WIDTH - _RIGHT]
-        for note, end in zip(spoken, ends, strict=True):
+        for note, end in zip(spoken, ends, strict=False):
             left = min(self._x(note.at), _WIDTH - _RIGHT - 120.0)
             room = int((end - left - 14) / (13 * _CHARACTER))
             wrapped = textwrap.wrap(f"“{note.text}”", min(max(room, 6), 46), max_lines=lines, placeholder=" …”")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from voice_runtime.audio.frames import SILENCE_BYTE
 from voice_runtime.audio.wav import WavWriter
@@ -36,7 +36,7 @@ def transcript(notes: Iterable[Annotation]) -> str:
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def write_stereo(path: str | os.PathLike[str], left: bytes, right: bytes) -> None:
+def write_stereo(path: str | Path, left: bytes, right: bytes) -> None:
     """Two mu-law lanes as one mu-law WAV file; the shorter one ends in silence."""
     both = bytearray([SILENCE_BYTE]) * (2 * max(len(left), len(right)))
     both[0 : 2 * len(left) : 2] = left
