@@ -109,6 +109,12 @@ class VoiceSession:
 
     __hash__ = object.__hash__
 
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__eq__" not in cls.__dict__:
+            # A plain @dataclass on a subclass would compare calls field by field, and make them unhashable.
+            cls.__eq__, cls.__hash__ = object.__eq__, object.__hash__  # type: ignore[method-assign, assignment]
+
     def __setattr__(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
         # 0.1's own quick example sets the factory when the call is up already; there, recognition then never started.
