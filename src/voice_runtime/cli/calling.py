@@ -176,15 +176,13 @@ class _Watch:
             self._look()
             if await self._next_report():
                 return
-            if self._session is not None:
-                patience = float("inf")
-                if self._session.end is not None:  # the carrier's last word may be lost
-                    patience = now() + LAST_WORD_SECONDS
-                    while now() < patience and not await self._next_report():
-                        pass
-                    return
-            elif self.outcome.answered:
-                patience = max(patience, now() + 1)  # it is the carrier's to end
+            if self._session is not None and self._session.end is not None:
+                last = now() + LAST_WORD_SECONDS  # the carrier's own word may be lost
+                while now() < last and not await self._next_report():
+                    pass
+                return
+            if self.outcome.answered:
+                patience = float("inf")  # from here on, somebody ends it
             if self._stop.wish is not Stop.Wish.NONE or now() > patience:
                 await self._carrier.hang_up(self.outcome.call_sid)
                 return

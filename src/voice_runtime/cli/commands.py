@@ -5,6 +5,9 @@ Exit codes: 0 done; 1 it failed; 2 the command line or a setting is wrong.
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 __all__ = ["app", "main"]
+
+LEAVE_SECONDS = 5.0
 
 
 class _Commands(TyperGroup):
@@ -224,4 +229,15 @@ def demo(
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    finally:
+        # Python waits for every thread at its end; a vendor's that hangs must not keep the process.
+        leaving = threading.Timer(LEAVE_SECONDS, _leave, (sys.exc_info()[1],))
+        leaving.daemon = True
+        leaving.start()
+
+
+def _leave(reason: BaseException | None) -> None:
+    code = reason.code if isinstance(reason, SystemExit) else 1
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import threading
@@ -23,8 +22,10 @@ __all__ = ["announce", "loop_factory", "run", "start_logging", "stops_on_signals
 
 log = structlog.stdlib.get_logger("voice_runtime.serve")
 
-AT_ONCE_SECONDS = 2.0
+AT_ONCE_SECONDS = 1.0
 """After the second signal: for handlers to let go. Then the process ends, whatever still hangs."""
+LEAVE_SECONDS = 5.0
+"""After a drain: for threads of the loop's pool, where a hook or a vendor's SDK may hang, to end."""
 
 
 def start_logging(level: str | None, json: bool | None, redact_private: bool = False) -> None:
@@ -50,6 +51,8 @@ def run(app: VoiceApp, *, host: str | None = None, port: int | None = None) -> i
 
     with stops_on_signals(stop), asyncio.Runner(loop_factory=loop_factory()) as runner:
         drained = runner.run(serve(app, host=host, port=port, settings=settings, ready=ready, stop=stop))
+        leaving = _end_after(LEAVE_SECONDS, 0 if drained else FAILED)
+    leaving.cancel()
     log.info("stopped" if drained else "stopped at once")
     return 0 if drained else FAILED
 
@@ -91,9 +94,7 @@ def stops_on_signals(stop: Stop) -> Iterator[None]:
     def asked(number: int, frame: FrameType | None) -> None:
         stop.ask()
         if stop.wish is Stop.Wish.END:
-            last = threading.Timer(AT_ONCE_SECONDS, _end)
-            last.daemon = True
-            last.start()
+            _end_after(AT_ONCE_SECONDS, FAILED)
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -103,9 +104,12 @@ def stops_on_signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _end() -> None:
-    logging.shutdown()
-    os._exit(FAILED)
+def _end_after(seconds: float, code: int) -> threading.Timer:
+    """End the process, even if threads or the loop hang, unless it has ended or this was cancelled by then."""
+    timer = threading.Timer(seconds, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
