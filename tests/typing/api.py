@@ -71,6 +71,11 @@ from voice_runtime.transports.twilio_sms import InboundSms, SmsStatus, send_sms
 from voice_runtime.tts import SpeechSink, StreamingTts
 from voice_runtime.turns.digits import Digits, DigitsEnd
 
+
+def use(*values: object) -> None:
+    """Something is done with them."""
+
+
 # -- an application ----------------------------------------------------------------------------------------------------
 
 app = VoiceApp(stt="elevenlabs", tts=lambda: MockTts(), settings=Settings(voice_public_url="https://voice.example.com"))
@@ -97,7 +102,7 @@ async def answer(call: VoiceSession) -> None:
     async for frame in call.audio():
         call.send_audio(frame)
     async for event in call.events(timeout=10.0):
-        print(describe(event))
+        use(describe(event))
     stop_listening = call.on_event(lambda event: None)
     stop_listening()
     await call.hangup("done")
@@ -129,7 +134,7 @@ blocking_handler: Handler = answer_blocking
 
 @app.status
 async def status(status: CallStatus) -> None:
-    print(status.call_sid, status.status, status.terminal, status.fields.get("CallDuration"))
+    use(status.call_sid, status.status, status.terminal, status.fields.get("CallDuration"))
 
 
 @app.sms
@@ -139,7 +144,7 @@ def sms(message: InboundSms) -> str:
 
 @app.sms_status
 def sms_status(status: SmsStatus) -> None:
-    print(status.message_sid, status.error_code)
+    use(status.message_sid, status.error_code)
 
 
 def describe(event: CallEvent) -> str:
@@ -257,7 +262,7 @@ by_name: tuple[SttProvider, TtsProvider, CarrierTransport, SmsTransport] = (
 
 def on_error(fault: str) -> None:
     if isinstance(fault, SttFault):
-        print(fault.failure, fault.provider)
+        use(fault.failure, fault.provider)
 
 
 # -- a test with the simulator -----------------------------------------------------------------------------------------
@@ -277,7 +282,7 @@ async def ring() -> None:
         assert_type(record, CallRecord)
         await carrier.call("https://voice.example.com/incoming", talks("hello.wav"))
         await carrier.finished(carrier.dial_in("https://voice.example.com/incoming", listens(1.0)))
-        print(record.transcript(), record.faults, record.timeline.responses())
+        use(record.transcript(), record.faults, record.timeline.responses())
 
 
 # -- a program for 0.1 -------------------------------------------------------------------------------------------------
@@ -291,11 +296,11 @@ def program_for_0_1() -> None:
     session.stt_factory = lambda: stt_class(language_code="en")
 
     def wire(stt: OldSttProvider) -> None:
-        stt.on_committed = print
+        stt.on_committed = use
         stt.on_error = on_error
 
     session.on_stt_ready = wire
-    session.on_disconnected = lambda end: print(end.reason)
+    session.on_disconnected = lambda end: use(end.reason)
     web = FastAPI()
     region = TwilioRegion(api_host="api.dublin.ie1.twilio.com", account_sid="AC0", auth=("SK0", "secret"))
     register_voice_websocket(web, session, hangup_regions=(region,))
@@ -308,7 +313,7 @@ def program_for_0_1() -> None:
     except (CallHangupError, MissingStreamUrlError, ProviderError, VoiceRuntimeError):
         raise
     result = create_tts("elevenlabs").speak("Hello.", session, threading.Event())
-    print(result["last_spoken"])
+    use(result["last_spoken"])
     session.put_outbound_sync(b"\xff" * 160)
     session.send_mark_and_wait("end", timeout=10.0)
     session.request_clear_buffer()
@@ -316,6 +321,6 @@ def program_for_0_1() -> None:
     session.request_disconnect()
     session.reset()
     assert session.direction is Direction.INBOUND
-    print(build_stream_twiml("wss://host"), build_route_stream_xml("wss://host", "token"), mix_frames(b"", b""))
+    use(build_stream_twiml("wss://host"), build_route_stream_xml("wss://host", "token"), mix_frames(b"", b""))
     hangup_call(initiate_outbound_call("+15551234567"), regions=(region,))
-    print(send_sms("+15551234567", "Hello")["message_sid"])
+    use(send_sms("+15551234567", "Hello")["message_sid"])
