@@ -1,6 +1,5 @@
 """WAV files: read PCM16, mu-law and A-law; write PCM16 and mu-law as a stream that survives a crash."""
 
-import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +57,7 @@ class Wav:
                 return decode_alaw(self.data)
 
 
-def read_wav(source: str | os.PathLike[str] | bytes) -> Wav:
+def read_wav(source: str | Path | bytes) -> Wav:
     """Read a WAV file from a path, or from the bytes of one: mono or stereo, any rate, PCM16, mu-law or A-law.
 
     A file whose header is behind its data (its writer was killed) is read to its end. Raises AudioFormatError when it
@@ -124,7 +123,7 @@ class WavWriter:
 
     def __init__(
         self,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: str | Path | BinaryIO,
         *,
         rate: int = SAMPLE_RATE,
         channels: int = 1,
@@ -137,8 +136,8 @@ class WavWriter:
         self._block = channels * width
         fields = struct.pack("<HHIIHH", tag, channels, rate, rate * self._block, self._block, 8 * width)
         self._fmt = fields if encoding == "pcm16" else fields + b"\0\0"
-        self._owned = isinstance(target, (str, os.PathLike))
-        self._file: BinaryIO = Path(target).open("wb") if isinstance(target, (str, os.PathLike)) else target
+        self._owned = isinstance(target, (str, Path))
+        self._file: BinaryIO = Path(target).open("wb") if isinstance(target, (str, Path)) else target
         self._seekable = self._file.seekable()
         self._start = self._file.tell() if self._seekable else 0
         self._written = 0

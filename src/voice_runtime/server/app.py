@@ -38,6 +38,7 @@ def create_app(
     on_status: StatusHandler | None = None,
     on_sms: SmsHandler | None = None,
     on_sms_status: Callable[[SmsStatus], Awaitable[None] | None] | None = None,
+    on_shutdown: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """The server: webhooks, media sockets, health.
 
@@ -75,6 +76,8 @@ def create_app(
         yield
         # Reached when the web server has stopped taking connections; whoever serves us drains before (cli.serving).
         await switchboard.drain(0.0)
+        if on_shutdown is not None:
+            await on_shutdown()
 
     app = FastAPI(title="voice-runtime", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.switchboard = switchboard

@@ -52,6 +52,7 @@ class VoiceApp:
         self.session = session
         self._carrier = carrier
         self._apology = apology
+        self._shared_tts: object = None
         self._handlers: dict[str, Handler] = {}
         self._on_status: list[StatusHandler] = []
         self._on_sms: SmsHandler | None = None
@@ -126,6 +127,7 @@ class VoiceApp:
             on_status=self._report,
             on_sms=self._on_sms,
             on_sms_status=self._on_sms_status,
+            on_shutdown=self._close,
         )
 
     @property
@@ -146,7 +148,15 @@ class VoiceApp:
         shared_tts = create_tts(tts) if isinstance(tts, str) else tts
         if callable(shared_tts) and not hasattr(shared_tts, "speak") and not hasattr(shared_tts, "synthesize"):
             shared_tts = shared_tts()
+        self._shared_tts = shared_tts
         return partial(_new_session, self.session, new_stt, shared_tts)  # type: ignore[arg-type]
+
+    async def _close(self) -> None:
+        """End what keeps connections or threads: the carrier's client and the voice."""
+        for part in (self.__dict__.get("carrier"), self._shared_tts):
+            close = getattr(part, "close", None) or getattr(part, "aclose", None)  # optional in both contracts
+            if close is not None:
+                await close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.api(scope, receive, send)

@@ -27,6 +27,7 @@ START_TIMEOUT = 15.0
 RETRY_SECONDS = 1.0
 STOP_TIMEOUT = 5.0
 SLOW_CALLBACK_SECONDS = 0.1
+STALLED_FRAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Hearing:
         self._heard: deque[Transcript] = deque(maxlen=limit)
         self._waiters: list[asyncio.Future[None]] = []
         self._provider = ""
+        self._dropped_before: int | None = None  # of the inbound queue, when recognition began to read it
+        session.frames.on_drop = self._dropped
 
     # -- words ---------------------------------------------------------------------------------------------------------
 
@@ -97,6 +100,7 @@ class Hearing:
                 self._wire(stt)
                 async with asyncio.timeout(START_TIMEOUT):
                     await stt.start(session.inbound)
+                self._dropped_before = session.frames.dropped
                 return
             except Exception as error:  # whatever a provider or a factory raises must not end the call
                 log.error("speech recognition did not start (attempt %d of %d): %s", attempt, START_ATTEMPTS, error)
@@ -123,8 +127,18 @@ class Hearing:
         if callable(program):
             program(fault)  # wired to `_failed` as well
         else:
-            self._failed(str(fault))
+            self._failed(fault)
         log.error("this call is deaf: %s", reason)
+
+    def _dropped(self) -> None:
+        """Audio was lost since nobody took it in time. A second of that while recognition runs means that it hangs."""
+        stt, frames = self._session.stt, self._session.frames
+        if stt is None or self._dropped_before is None or frames.dropped - self._dropped_before < STALLED_FRAMES:
+            return
+        self._dropped_before = None
+        log.error("speech recognition takes no audio any more: this call is deaf")
+        if stt.on_error is not None:
+            stt.on_error(SttFault("stt_stalled", SttFailure.STALLED, self._provider))
 
     def _wire(self, stt: SttProvider) -> None:
         """Let the program set its callbacks, then listen in on them."""
@@ -148,6 +162,7 @@ class Hearing:
 
     async def stop(self) -> None:
         """End recognition; returns when it has ended. Never raises: teardown goes on."""
+        self._dropped_before = None
         stt, self._session.stt = self._session.stt, None
         if stt is not None:
             await self._stop(stt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from voice_runtime.session.loops import run_on_loop
 
@@ -20,6 +21,7 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         super().__init__()
         self.limit = limit
         self.dropped = 0
+        self.on_drop: Callable[[], None] | None = None
         self._crossing: deque[bytes | None] = deque(maxlen=limit)
         self._crossing_scheduled = False
 
@@ -55,6 +57,8 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
             waiting.append(None)  # the end of a call must not get lost
         else:
             self.dropped += 1
+            if self.on_drop is not None:
+                self.on_drop()
 
     def drain(self) -> int:
         """Throw away what waits, sentinels too; how many there were."""

@@ -154,7 +154,7 @@ class MediaStream:
         for echo in echoes:
             self._note_mark(echo)
             # The codec types what it reads, which is less strict than what is written; on the wire they are the same.
-            self._send(media.Mark(media.MarkBody(echo.name), self.sid, self._next()))  # type: ignore[arg-type]
+            self._send(media.Mark(media.EchoedMarkBody(echo.name), self.sid, self._next()))
 
     def _note_mark(self, echo: Echo) -> None:
         at, until = self._connected + echo.set_at, self._connected + echo.at

@@ -18,6 +18,7 @@ __all__ = [
     "Connected",
     "Dtmf",
     "DtmfBody",
+    "EchoedMarkBody",
     "Malformed",
     "Mark",
     "MarkBody",
@@ -108,14 +109,16 @@ class MarkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
 
 
-class _EchoedMarkBody(msgspec.Struct, frozen=True):
+class EchoedMarkBody(msgspec.Struct, frozen=True):
+    """As `MarkBody`; what else a carrier may add to an echo is its own business."""
+
     name: str
 
 
 class Mark(msgspec.Struct, frozen=True, tag_field="event", tag="mark", rename="camel"):
     """Our mark, echoed: what was queued before it has been played, or cleared."""
 
-    mark: _EchoedMarkBody
+    mark: EchoedMarkBody
     stream_sid: str = ""
     sequence_number: Count = ""
 
@@ -140,7 +143,7 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """Not a message at all, or one that lacks what it must have. `reason` never quotes the message: it may be private."""
+    """Not a message, or one that lacks what it must have. `reason` never quotes the message: it may be private."""
 
     reason: str
 
@@ -155,7 +158,8 @@ _KNOWN_FROM_CARRIER = frozenset({"connected", "start", "media", "dtmf", "mark", 
 def decode_from_carrier(message: str | bytes) -> CarrierMessage:
     """Read one message of the carrier. Never raises."""
     try:
-        return _from_carrier.decode(message)
+        read: CarrierMessage = _from_carrier.decode(message)
+        return read
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return _what_went_wrong(message, error, _KNOWN_FROM_CARRIER)
 
@@ -236,6 +240,7 @@ _KNOWN_FROM_SERVER = frozenset({"media", "mark", "clear"})
 def decode_from_server(message: str | bytes) -> ServerMessage:
     """Read one message of a server as strictly as Twilio does: an extra field is `Malformed` (31951). Never raises."""
     try:
-        return _from_server.decode(message)
+        read: ServerMessage = _from_server.decode(message)
+        return read
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return _what_went_wrong(message, error, _KNOWN_FROM_SERVER)
