@@ -17,8 +17,9 @@
     ├── CarrierError
     │   ├── CarrierTimeoutError          (also TimeoutError)
     │   ├── CarrierRefusedError
-    │   ├── TwilioCallNotFoundError
-    │   └── TwilioCallListIncompleteError
+    │   ├── TwilioCallNotFoundError      (also RuntimeError, as in 0.1.15)
+    │   └── TwilioCallListIncompleteError (also RuntimeError, as in 0.1.15)
+    │       └── TwilioCallListDamagedError (also ValueError)
     ├── TokenError
     └── AudioFormatError                 (also ValueError)
 
@@ -48,6 +49,7 @@ __all__ = [
     "SttError",
     "TokenError",
     "TtsError",
+    "TwilioCallListDamagedError",
     "TwilioCallListIncompleteError",
     "TwilioCallNotFoundError",
     "UnknownProviderError",
@@ -182,12 +184,35 @@ class CarrierRefusedError(CarrierError):
     """The carrier answered, and said no."""
 
 
-class TwilioCallNotFoundError(CarrierError):
-    """No configured region knows the call: it may still be live, and billed, somewhere else."""
+class TwilioCallNotFoundError(CarrierError, RuntimeError):
+    """None of the regions that were asked knows the call: it may still be live, and billed, somewhere else.
+
+    `attempted_hosts`: where was asked.
+    """
+
+    def __init__(self, call_sid: str, attempted_hosts: tuple[str, ...]) -> None:
+        super().__init__(
+            f"No region knows the call {call_sid}: asked {', '.join(attempted_hosts)}.",
+            status=404,
+            code=20404,
+            remedy="It may still be live in a region that was not asked: name all of them.",
+        )
+        self.attempted_hosts = attempted_hosts
 
 
-class TwilioCallListIncompleteError(CarrierError):
-    """The list of calls could not be read to its end, so it is not handed out as if it were whole."""
+class TwilioCallListIncompleteError(CarrierError, RuntimeError):
+    """The list of calls could not be read to its end, so it is not handed out as if it were whole.
+
+    `api_host`: whose list; `pages_fetched`: how far the reading came.
+    """
+
+    def __init__(self, api_host: str, pages_fetched: int, why: str) -> None:
+        super().__init__(f"The list of calls at {api_host} is incomplete after {pages_fetched} pages: {why}.")
+        self.api_host, self.pages_fetched = api_host, pages_fetched
+
+
+class TwilioCallListDamagedError(TwilioCallListIncompleteError, ValueError):
+    """A page of the list is not what it should be."""
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------

@@ -11,9 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from voice_runtime.errors import TwilioCallListIncompleteError
-
-__all__ = ["ANYBODY", "CallListDamaged", "CallListIncomplete", "CallListQuery", "TwilioCallRow", "read_page"]
+__all__ = ["ANYBODY", "CallListQuery", "TwilioCallRow", "read_page"]
 
 ANYBODY = "*"
 _MAX_PAGE_SIZE = 1000  # https://www.twilio.com/docs/usage/twilios-response#pagination
@@ -31,18 +29,6 @@ class TwilioCallRow(BaseModel):
     start_time: float | None
     direction: str
     caller: str | None
-
-
-class CallListIncomplete(TwilioCallListIncompleteError, RuntimeError):
-    """As 0.1.15 had it: with the host that was read, and how many pages of it."""
-
-    def __init__(self, api_host: str, pages_fetched: int, why: str) -> None:
-        super().__init__(f"The list of calls at {api_host} is incomplete after {pages_fetched} pages: {why}.")
-        self.api_host, self.pages_fetched = api_host, pages_fetched
-
-
-class CallListDamaged(CallListIncomplete, ValueError):
-    """A page is not what it should be: the ValueError of 0.1.15."""
 
 
 @dataclass(frozen=True, slots=True)

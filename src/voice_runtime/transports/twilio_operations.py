@@ -12,38 +12,28 @@ from urllib.parse import urlsplit
 
 from twilio.base.version import Version
 
-from voice_runtime.errors import CarrierRefusedError, TwilioCallNotFoundError
+from voice_runtime.errors import (
+    CarrierRefusedError,
+    TwilioCallListDamagedError,
+    TwilioCallListIncompleteError,
+    TwilioCallNotFoundError,
+)
 from voice_runtime.settings import Settings
 from voice_runtime.transports.twilio_account import TwilioRegion, api_origin, check_sid
 from voice_runtime.transports.twilio_call_list import (
-    CallListDamaged,
-    CallListIncomplete,
     CallListQuery,
     TwilioCallRow,
     read_page,
 )
 from voice_runtime.transports.twilio_rest import BoundedHttpClient, carrier_errors, open_client
 
-__all__ = ["CallNotFound", "TwilioRest"]
+__all__ = ["TwilioRest"]
 
 log = logging.getLogger(__name__)
 
 _MAX_INLINE_TWIML = 4000  # error 32018
 _NOT_IN_PROGRESS = (400, 21220)
 _UNKNOWN_HERE = (404, 20404)
-
-
-class CallNotFound(TwilioCallNotFoundError, RuntimeError):
-    """As 0.1.15 had it: with the hosts that were asked."""
-
-    def __init__(self, call_sid: str, attempted_hosts: tuple[str, ...]) -> None:
-        super().__init__(
-            f"No region knows the call {call_sid}: asked {', '.join(attempted_hosts)}.",
-            status=404,
-            code=20404,
-            remedy="It may still be live in a region that was not asked: name all of them.",
-        )
-        self.attempted_hosts = attempted_hosts
 
 
 class TwilioRest:
@@ -105,7 +95,7 @@ class TwilioRest:
                 else:
                     raise
             return
-        raise CallNotFound(call_sid, tuple(asked))
+        raise TwilioCallNotFoundError(call_sid, tuple(asked))
 
     def list_calls(self, query: CallListQuery, region: TwilioRegion | None = None) -> list[TwilioCallRow]:
         """All calls that `query` asks for. Raises `TwilioCallListIncompleteError`, `CarrierError`; never a part."""
@@ -124,12 +114,12 @@ class TwilioRest:
             try:
                 rows, path = read_page(page, origin=origin, collection=collection)
             except ValueError as error:
-                raise CallListDamaged(urlsplit(origin).netloc, fetched + 1, str(error)) from error
+                raise TwilioCallListDamagedError(urlsplit(origin).netloc, fetched + 1, str(error)) from error
             found += [row for row in rows if query.wants(row)]
             if not path:
                 return found
             parameters = {}  # the link carries them
-        raise CallListIncomplete(urlsplit(origin).netloc, query.max_pages, "there are more")
+        raise TwilioCallListIncompleteError(urlsplit(origin).netloc, query.max_pages, "there are more")
 
     def send_message(self, to: str, body: str, from_: str, options: Mapping[str, object]) -> dict[str, str]:
         """Send a text message. Raises `CarrierError`."""
