@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 
-from voice_runtime.cli.output import FAILED, give_up, say, show_json
+from voice_runtime.cli.output import FAILED, say, show_json
 from voice_runtime.cli.serving import loop_factory, stops_on_signals
 from voice_runtime.errors import MissingSettingError, VoiceRuntimeError
 from voice_runtime.events import EndReason
@@ -52,7 +52,7 @@ class Outcome:
     status: str = "queued"
     answered: bool = False
     reason: str = ""
-    why: str = ""
+    why: str = "interrupted"
     seconds: float = 0.0
     ok: bool = False
 
@@ -92,20 +92,15 @@ def call_and_serve(app: VoiceApp, wanted: Outbound, *, host: str | None = None, 
     settings = app.settings.model_copy(update={"voice_drain_seconds": LAST_WORD_SECONDS})
 
     async def serve_it() -> None:
-        tasks = TaskOwner("call")
+        tasks, watching = TaskOwner("call"), list[asyncio.Task[None]]()
 
         def ready(_: int) -> None:
-            tasks.start("watch", watch.run())
+            watching.append(tasks.start("watch", watch.run()))
 
         try:
-            await serve(
-                app,
-                host=host,
-                port=port,
-                settings=settings,
-                ready=ready,
-                stop=stop,
-            )
+            await serve(app, host=host, port=port, settings=settings, ready=ready, stop=stop)
+            if watching:  # after a signal, the hang-up may still be under way
+                await asyncio.wait(watching, timeout=LAST_WORD_SECONDS)
         finally:
             await tasks.close()
 
@@ -128,8 +123,6 @@ def _require_public_url(settings: Settings) -> None:
 async def _dial(carrier: CarrierTransport, settings: Settings, wanted: Outbound) -> str:
     base, from_ = settings.public_url, wanted.from_ or settings.twilio_phone_number
     url, status = f"{base}/incoming", f"{base}/status"
-    if not wanted.number.strip():
-        give_up("there is nobody to call: NUMBER is empty.")
     if isinstance(carrier, TwilioTransport):
         return await carrier.place_call(
             wanted.number,
@@ -222,7 +215,7 @@ class _Watch:
             outcome.why = f"{end.reason}{f' ({end.detail})' if end.detail else ''} after {outcome.seconds:g} s"
             outcome.ok = end.reason in WELL and self._stop.wish is Stop.Wish.NONE
         elif self._stop.wish is not Stop.Wish.NONE:
-            outcome.why = "interrupted"
+            pass
         elif outcome.status == "completed" and self._app.switchboard.total:
             outcome.why, outcome.ok = "completed", True  # over before we looked
         elif outcome.answered:

@@ -146,6 +146,8 @@ def call(
     from voice_runtime.cli.serving import start_logging
     from voice_runtime.cli.target import Speech, load_target
 
+    if not number.strip():
+        give_up("there is nobody to call: NUMBER is empty.")
     if target is None and wait:
         give_up("--wait needs MODULE:APP: without one the call is on another server, which alone sees it end.")
     if target is not None and wait is False:

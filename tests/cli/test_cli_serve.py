@@ -84,7 +84,7 @@ def test_a_second_signal_ends_at_once(folder: Path) -> None:
             served.terminate(signal.SIGINT)
             until_closed(media)
         code, rest = served.ended()
-    assert code == 1 and time.monotonic() - began < 1.5
+    assert code == 1 and time.monotonic() - began < 3.0
     (end,) = (line for line in map(json.loads, rest.splitlines()) if line["event"] == "call ended")
     assert end["reason"] == "drained"
 
@@ -100,7 +100,7 @@ def test_a_second_signal_ends_a_loop_that_hangs(folder: Path) -> None:
             time.sleep(0.05)
             served.terminate()
             code, _ = served.ended()
-    assert code == 1 and time.monotonic() - began < 2.0
+    assert code == 1 and time.monotonic() - began < 3.0
 
 
 def test_a_call_that_does_not_end_is_hung_up_after_the_drain(folder: Path) -> None:

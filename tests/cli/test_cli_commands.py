@@ -71,6 +71,7 @@ def test_a_wrong_command_line_is_exit_code_2(run: Run, arguments: tuple[str, ...
         (("serve", "--log-level", "loud"), 2, "--log-level loud: it is one of debug, info, warning, error."),
         (("call", "+15551234567"), 1, "VOICE_PUBLIC_URL is not set"),
         (("call", "+15551234567", "program:answer"), 1, "VOICE_PUBLIC_URL is not set"),
+        (("call", ""), 2, "there is nobody to call: NUMBER is empty."),
         (("call", "+15551234567", "--wait"), 2, "--wait needs MODULE:APP"),
         (("call", "+15551234567", "program:answer", "--no-wait"), 2, "--no-wait ends this process"),
         (("calls",), 1, "TWILIO_ACCOUNT_SID is not set: listing calls needs it."),
