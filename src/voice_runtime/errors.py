@@ -139,10 +139,13 @@ class NothingHeardError(CallError, TimeoutError):
 
 
 class CallLimitError(CallError):
-    """This process already carries as many calls as it may."""
+    """This process takes no more calls: all `limit` places are taken or, with a `limit` of 0, it is shutting down."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"All {limit} calls are taken.", remedy="Raise VOICE_MAX_CALLS or add a server.")
+        if limit:
+            super().__init__(f"All {limit} calls are taken.", remedy="Raise VOICE_MAX_CALLS or add a server.")
+        else:
+            super().__init__("This server is draining and takes no new calls.")
         self.limit = limit
 
 

@@ -6,11 +6,11 @@ where audio lies. Writing from the event loop takes a lock for microseconds and 
 
 import contextlib
 import logging
-import os
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Final, Literal
 
 from voice_runtime.audio._audioop import audioop
@@ -52,7 +52,7 @@ class AudioMixer:
 
     def __init__(
         self,
-        record_path: str | os.PathLike[str] | None = None,
+        record_path: str | Path | None = None,
         monitor: bool | None = None,
         *,
         format: RecordingFormat = "stereo",

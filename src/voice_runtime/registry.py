@@ -65,7 +65,7 @@ class Registry:
         try:
             loaded = importlib.import_module(module)
             return getattr(loaded, attribute) if attribute else loaded
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # whatever somebody's package raises at import: it is named, and only it is missing
             remedy = (
                 f"Install it with: pip install 'voice-runtime[{spec.extra}]'."
                 if spec.extra

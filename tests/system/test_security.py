@@ -223,3 +223,19 @@ async def test_when_all_places_are_taken_the_caller_hears_a_busy_tone() -> None:
         first = await living
     assert second.status == "busy" and second.streams == ()
     assert first.ended_by == "caller" and first.violations == ()
+
+
+async def test_a_call_that_was_promised_a_place_is_taken_even_in_a_drain() -> None:
+    """TwiML answered just before the server began to drain still leads to a call; the next caller hears busy."""
+    async with phone_system() as system:
+        calls = answering(system)
+        url = await stream_url(system)
+        draining = asyncio.create_task(system.app.switchboard.drain(5))
+        await asyncio.sleep(0)
+        assert (await system.call(listens(1))).ended_by == "rejected"
+        async with media_socket(system, url, sign(TOKEN, url)) as socket:
+            await start(socket)
+            await asyncio.sleep(0.05)
+            assert calls == [FORM["CallSid"]] and not draining.done()
+            await socket.send('{"event":"stop","streamSid":"MZ1"}')
+        assert await draining

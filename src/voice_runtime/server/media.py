@@ -55,7 +55,7 @@ class MediaEndpoint:
         try:
             self._gate.check_socket(websocket)
             call_sid = self._entitled_call(websocket.path_params.get("token", ""))
-            self._switchboard.reserve()
+            self._switchboard.admit(call_sid)
         except (Refused, CallLimitError) as error:
             log.warning("media socket refused: %s", error)
             await websocket.close(1008)  # before accept: the stranger gets HTTP 403

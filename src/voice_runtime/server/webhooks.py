@@ -12,6 +12,7 @@ from typing import TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
+from voice_runtime.errors import CallLimitError
 from voice_runtime.events import CallEnd, Direction, EndReason
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.media import DIRECTION, FROM, TO
@@ -84,8 +85,10 @@ class Webhooks:
         if not self._answers(ours):
             log.warning("call %s: nobody answers that number", call_sid)
             return _xml(twiml.reject())
-        if not self._switchboard.accepting:
-            log.warning("call %s: no room, the caller hears a busy tone", call_sid)
+        try:
+            self._switchboard.expect(call_sid, self._settings.voice_token_seconds)
+        except CallLimitError as error:
+            log.warning("call %s: the caller hears a busy tone: %s", call_sid, error)
             return _xml(twiml.reject("busy"))
         base = self._gate.public_bases(request)[0]
         parameters = {
@@ -114,6 +117,7 @@ class Webhooks:
         else:
             log.info("call %s: %s", status.call_sid, status.status)
         if status.terminal:
+            self._switchboard.forget(status.call_sid)
             self._end_stale(status)
         await run_hook(self._on_status, status)
         return Response(status_code=204)
