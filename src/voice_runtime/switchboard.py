@@ -9,17 +9,16 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeAlias, cast
 
-import structlog
-
 from voice_runtime.errors import CallHangupError, CallLimitError
-from voice_runtime.events import CallEnd, EndReason
+from voice_runtime.events import CallEnd, CallEnded, EndReason
 from voice_runtime.session import BargeIn, BlockingSession, VoiceSession
-from voice_runtime.transport import MediaTransport
+from voice_runtime.transport import CallInfo, MediaTransport
 
 __all__ = ["Handler", "Switchboard"]
 
 log = logging.getLogger(__name__)
-calls_log = structlog.stdlib.get_logger("voice_runtime.calls")
+# The standard library's: structlog prints to stdout in a program that has not configured it.
+calls_log = logging.getLogger("voice_runtime.calls")
 
 Handler: TypeAlias = Callable[[VoiceSession], Awaitable[None]] | Callable[[BlockingSession], None]
 """Answers a call: `async def` on the loop, or a plain `def` in a thread of its own with the same names, blocking."""
@@ -52,6 +51,7 @@ class Switchboard:
         self._reserved = 0
         self._draining = False
         self._calls: dict[int, VoiceSession] = {}
+        self._expected: dict[str, asyncio.TimerHandle] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.total = 0
@@ -78,11 +78,45 @@ class Switchboard:
         self._reserved += 1
         self._empty.clear()
 
+    def expect(self, call_sid: str, seconds: float) -> None:
+        """Keep a place for a call whose media will come within `seconds`: what was promised holds, also in a drain.
+
+        Raises `CallLimitError` when there is none. A second promise for the same call only renews the first.
+        """
+        if (promised := self._expected.pop(call_sid, None)) is not None:
+            promised.cancel()
+        else:
+            self.reserve()
+        self._expected[call_sid] = asyncio.get_running_loop().call_later(seconds, self.forget, call_sid)
+
+    def forget(self, call_sid: str) -> None:
+        """The expected call does not come."""
+        if (promised := self._expected.pop(call_sid, None)) is not None:
+            promised.cancel()
+            self.release()
+
+    def admit(self, call_sid: str | None) -> None:
+        """The media of a call is here: it gets the place that was kept for it, else a new one, or `CallLimitError`."""
+        promised = self._expected.pop(call_sid or "", None)
+        if promised is None:
+            self.reserve()
+        else:
+            promised.cancel()
+
     def release(self) -> None:
         """Give a place back."""
         self._reserved -= 1
         if not self._reserved:
             self._empty.set()
+
+    async def room(self, seconds: float) -> bool:
+        """Wait until no call is here any more, at most so long. False when there still is one."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
 
     # -- one call ------------------------------------------------------------------------------------------------------
 
@@ -91,9 +125,12 @@ class Switchboard:
         self._calls[id(session)] = session
         self.total += 1
         working: asyncio.Task[None] | None = None
-        limit = asyncio.get_running_loop().call_later(
-            self._max_call_seconds, session.request_disconnect, EndReason.MAX_DURATION
-        )
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        limit = loop.call_later(self._max_call_seconds, session.request_disconnect, EndReason.MAX_DURATION)
+        # A 0.1 program resets the session as soon as it reads is_disconnected: from then on, it is not to be asked.
+        ends: list[CallEnd] = []
+        unlisten = session.on_event(lambda event: ends.append(event.end) if isinstance(event, CallEnded) else None)
         try:
             session.media_started(media.info)
             session.tasks.start("stt", session.start_stt())
@@ -102,10 +139,16 @@ class Switchboard:
             await media.run(session)
         finally:
             limit.cancel()
-            session.signal_disconnected(CallEnd(EndReason.CONNECTION_LOST, "the media connection failed"))
-            await self._clean_up(session, working)
-        assert session.end is not None
-        return session.end
+            if not ends:
+                session.signal_disconnected(CallEnd(EndReason.CONNECTION_LOST, "the media connection failed"))
+            unlisten()
+            end = ends[0] if ends else CallEnd(EndReason.CONNECTION_LOST)
+            try:
+                await self._clean_up(session, working)
+            finally:
+                self._calls.pop(id(session), None)
+                self._log(session, media.info, end, loop.time() - started)
+        return end
 
     async def _work(self, session: VoiceSession, handler: Handler) -> None:
         """Run the handler; when it is done, so is the call."""
@@ -136,16 +179,12 @@ class Switchboard:
 
     async def _clean_up(self, session: VoiceSession, working: asyncio.Task[None] | None) -> None:
         """End everything the call owns. No member that fails or hangs keeps the others from their end."""
-        try:
-            await _each(
-                session.call_sid,
-                session.stop_stt(),
-                self._let_finish(session, working),
-            )
-            await session.tasks.close()
-        finally:
-            self._calls.pop(id(session), None)
-            self._log(session)
+        await _each(
+            session.call_sid,
+            session.stop_stt(),
+            self._let_finish(session, working),
+        )
+        await session.tasks.close()
 
     async def _let_finish(self, session: VoiceSession, working: asyncio.Task[None] | None) -> None:
         if working is None or working.done():
@@ -154,23 +193,24 @@ class Switchboard:
         if not working.done():
             log.warning("the handler of call %s did not end within %s s", session.call_sid, self._handler_grace)
 
-    def _log(self, session: VoiceSession) -> None:
+    def _log(self, session: VoiceSession, info: CallInfo, end: CallEnd, seconds: float) -> None:
         """The one line of every call."""
-        end = session.end or CallEnd(EndReason.CONNECTION_LOST)
         calls_log.info(
             "call ended",
-            call_sid=session.call_sid,
-            stream_sid=session.stream_sid,
-            direction=str(session.direction),
-            private_caller=session.caller_number,
-            private_called=session.called_number,
-            seconds=round(session.elapsed(), 1),
-            reason=str(end.reason),
-            fault=str(end.fault),
-            detail=end.detail,
-            inbound_dropped=session.frames.dropped,
-            outbound_dropped_bytes=session.stream.dropped_bytes,
-            late_bytes=session.stream.late_bytes,
+            extra={
+                "call_sid": info.call_sid,
+                "stream_sid": info.stream_sid,
+                "direction": str(info.direction),
+                "private_caller": info.caller_number,
+                "private_called": info.called_number,
+                "seconds": round(seconds, 1),
+                "reason": str(end.reason),
+                "fault": str(end.fault),
+                "detail": end.detail,
+                "inbound_dropped": session.frames.dropped,
+                "outbound_dropped_bytes": session.stream.dropped_bytes,
+                "late_bytes": session.stream.late_bytes,
+            },
         )
 
     # -- all calls -----------------------------------------------------------------------------------------------------
