@@ -16,7 +16,7 @@ import typer
 from typer.main import get_command
 
 import voice_runtime
-from voice_runtime import VoiceApp, errors, events
+from voice_runtime import VoiceApp, errors, events, simulator
 from voice_runtime.cli import app as cli
 from voice_runtime.registry import KINDS
 from voice_runtime.session import BlockingSession, VoiceSession
@@ -228,6 +228,27 @@ def _parameters(function: Any) -> list[str]:
 
 def _said_parameters(text: str) -> list[str]:
     return [part.strip().replace('"', "") for part in text.split(",") if part.strip()]
+
+
+def test_the_simulator_is_documented() -> None:
+    """docs/testing.md has every public name of the simulator, all that a caller can do, and every violation."""
+    page = text_of("docs/testing.md")
+    for name in simulator.__all__:
+        assert re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`|async def caller\(line: {name}\)", page), f"{name} is missing"
+    for kind in (simulator.Line, simulator.Carrier, simulator.CallRecord):
+        for name in [*dir(kind), *getattr(kind, "__dataclass_fields__", {})]:
+            if not name.startswith("_") and name != "close":
+                assert re.search(rf"`{name}\b", page), f"{kind.__name__}.{name} is missing"
+    assert [tuple(row) for row in re.findall(r"^\| (\d+) \| `(\w+)`", page, re.MULTILINE)] == sorted(
+        ((str(code.value), code.name) for code in simulator.ViolationCode), key=lambda row: (row[0] == "0", row[0])
+    )
+
+
+def test_every_public_name_is_in_some_page() -> None:
+    """What the package exports can be looked up."""
+    everything = "".join(text_of(page) for page in PAGES)
+    missing = [name for name in voice_runtime.__all__ if not re.search(rf"\b{name}\b", everything)]
+    assert missing == ["__version__"]
 
 
 # -- everything documented is there ------------------------------------------------------------------------------------

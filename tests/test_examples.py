@@ -18,7 +18,7 @@ import pytest
 import uvicorn
 
 from voice_runtime import Settings, VoiceApp, VoiceSession, create_stt, create_transport, create_tts
-from voice_runtime.audio import beep
+from voice_runtime.audio import beep, read_wav
 from voice_runtime.errors import TtsError
 from voice_runtime.events import (
     CallEvent,
@@ -218,6 +218,22 @@ async def test_a_program_for_0_1_holds_its_conversation(load: Load, monkeypatch:
     assert record.ended_by is EndedBy.REST and not record.violations
 
 
+async def test_record_leaves_a_stereo_file(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recording is there when the call is over: what the caller said on the left, the agent on the right."""
+    monkeypatch.chdir(tmp_path)
+    async with line_to(load("record").app) as (carrier, sessions):
+
+        async def caller(line: Line) -> None:
+            await line.hear_out()
+            hears(sessions[0], "Nothing")
+            await line.stay()
+
+        record = await carrier.call(f"{PUBLIC}/incoming", caller)
+    wav = read_wav(tmp_path / f"{record.sid}.wav")
+    assert wav.channels == 2
+    assert MockTts.render("This call is recorded.")[:800] in wav.data[1::2]
+
+
 # -- the tutorial ------------------------------------------------------------------------------------------------------
 
 
@@ -339,6 +355,7 @@ def test_every_example_is_tested_here() -> None:
         "parcel_desk",
         "place_a_call",
         "place_from_code",
+        "record",
         "ring_parcel_desk",
         "test_my_agent",
     }
