@@ -324,12 +324,12 @@ def test_names_in_the_docs_exist() -> None:
     """Whatever is written as code and looks like a name of ours, is one; what is another's is on this list."""
     others = {
         # Python and its libraries
-        "ConnectionError", "ImportError", "RuntimeError", "TimeoutError", "ValidationError", "ValueError",
+        "ConnectionError", "ImportError", "IndexError", "RuntimeError", "TimeoutError", "ValidationError", "ValueError",
         "SecretStr", "None", "__cause__", "__getattr__", "asyncio_mode", "audioop", "create_task",
         "async def", "def", "async", "await", "finally",
         # Twilio's words and headers
         "From", "To", "Host", "CallSid", "MessageSid", "callSid", "X-Twilio-Signature", "X-Forwarded-Host",
-        "X-Forwarded-Proto", "completed", "connected",
+        "X-Forwarded-Proto", "completed", "connected", "inbound_track",
         # files, hosts, Docker, nginx, keys of a telephone
         "transcript.txt", "pip.conf", "api.dublin.ie1.twilio.com", "EXTRAS", "BASE_IMAGE", "HEALTHCHECK",
         "worker_shutdown_timeout", "private_", "W",
@@ -348,7 +348,7 @@ def test_names_in_the_docs_exist() -> None:
             last = name.rpartition(".")[2]
             if looks_ours and not {name, last, name.removeprefix("voice_runtime.")} & known and not _is_file(code):
                 unknown.setdefault(page, set()).add(code)
-    assert not unknown, unknown
+    assert not unknown, "; ".join(f"{page}: {sorted(names)}" for page, names in unknown.items())
 
 
 def _is_file(code: str) -> bool:
