@@ -24,7 +24,7 @@ from telephone import AUTH_TOKEN, FRAME, Telephone, calling, serving, session_se
 from websockets.exceptions import InvalidStatus
 
 from voice_runtime import VoiceApp
-from voice_runtime.events import DtmfReceived, MarkOutcome
+from voice_runtime.events import CallConnected, CallEvent, DtmfReceived, MarkOutcome
 from voice_runtime.mock.stt import MockStt
 from voice_runtime.mock.tts import MockTts
 from voice_runtime.session import VoiceSession, hearing
@@ -574,3 +574,97 @@ async def test_the_program_hangs_up_and_every_task_of_the_call_ends() -> None:
         await until(lambda: not call_tasks(), "the end")
         assert phone.connection.close_code == 1000
         assert session.stt is None
+
+
+async def test_5_a_program_that_resets_at_once_takes_the_next_call_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The session is handed over while the last call is still being cleaned up after."""
+    ends: list[str] = []
+    session = VoiceSession(stt_factory=MockStt, on_disconnected=lambda end: ends.append(str(end.reason)))
+    stop = threading.Event()
+
+    def program() -> None:
+        while not stop.is_set():
+            if session.is_disconnected:
+                session.reset()
+            time.sleep(0.0001)
+
+    running = threading.Thread(target=program)
+    running.start()
+    try:
+        async with session_served(session) as address:
+            for number in range(20):
+                async with calling(address, stream=f"MZ{number}") as phone:
+                    await until(lambda n=number: session.stream_sid == f"MZ{n}", "the connection")
+                    session.put_outbound_sync(FRAME)
+                    await until(lambda p=phone: p.audio() == FRAME, "the agent's voice")
+                    await phone.hang_up()
+    finally:
+        stop.set()
+        running.join()
+    assert ends == ["caller_hung_up"] * 20
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_recognition_attached_when_the_call_is_up_starts_once() -> None:
+    """0.1's quick example sets the factory after connecting, and was deaf. However close to the connection it comes."""
+    made: list[MockStt] = []
+
+    class Counted(MockStt):
+        starts = 0
+
+        async def start(self, inbound_queue: asyncio.Queue[bytes | None]) -> None:
+            self.starts += 1
+            await super().start(inbound_queue)
+
+    def factory() -> MockStt:
+        made.append(Counted())
+        return made[-1]
+
+    session = VoiceSession()
+    interval = sys.getswitchinterval()
+    async with session_served(session) as address:
+        sys.setswitchinterval(1e-5)
+        try:
+            for number in range(20):
+
+                def program() -> None:
+                    session.wait_for_ws_connect(5)
+                    session.stt_factory = factory
+
+                attaching = threading.Thread(target=program)
+                attaching.start()
+                async with calling(address, stream=f"MZ{number}") as phone:
+                    await until(lambda n=number: len(made) > n, "recognition")
+                    await phone.say(FRAME)
+                    await until(lambda: made[-1].heard_bytes == 160, "hearing")
+                    await end(phone, session)
+                attaching.join()
+                session.stt_factory = None
+                session.reset()
+        finally:
+            sys.setswitchinterval(interval)
+    assert [stt.starts for stt in made] == [1] * 20
+
+
+async def test_recognition_attached_by_the_event_of_the_connection_starts_once() -> None:
+    """The earliest moment there is."""
+    starts: list[MockStt] = []
+
+    class Counted(MockStt):
+        async def start(self, inbound_queue: asyncio.Queue[bytes | None]) -> None:
+            starts.append(self)
+            await super().start(inbound_queue)
+
+    session = VoiceSession()
+
+    def attach(event: CallEvent) -> None:
+        if isinstance(event, CallConnected):
+            session.stt_factory = Counted
+
+    session.on_event(attach)
+    async with session_served(session) as address, calling(address) as phone:
+        await until(lambda: session.stt, "recognition")
+        await phone.say(FRAME)
+        await until(lambda: starts and starts[0].heard_bytes == 160, "hearing")
+        await end(phone, session)
+    assert len(starts) == 1

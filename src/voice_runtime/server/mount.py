@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
 from fastapi import FastAPI, WebSocket
 
+from voice_runtime.errors import CallLimitError
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.socket import AsgiSocket
 from voice_runtime.session import VoiceSession
@@ -18,6 +20,11 @@ from voice_runtime.transports.twilio_ws import HandshakeError, TwilioStream
 __all__ = ["register_voice_websocket"]
 
 log = logging.getLogger(__name__)
+
+HANDOVER_SECONDS = 5.0
+"""How long the next call may wait for the end of the one before: its recogniser is being stopped, its socket closed."""
+RESET_SECONDS = 0.5
+"""How long a program may take to reset the session itself. A reset of its that came later would end the next call."""
 
 
 def register_voice_websocket(
@@ -45,13 +52,13 @@ def register_voice_websocket(
             switchboard = Switchboard(max_calls=1, max_call_seconds=now.voice_max_call_seconds)
         try:
             Gate(now).check_socket(websocket)
-            if not switchboard.accepting:
-                raise Refused(403, "this session has a call already")
-        except Refused as refused:
+            if not switchboard.accepting and (session.is_disconnected or session.stream_sid is None):
+                await switchboard.room(HANDOVER_SECONDS)  # the last call is over, but not yet cleaned up after
+            switchboard.reserve()
+        except (Refused, CallLimitError) as refused:
             log.warning("media socket refused: %s", refused)
             await websocket.close(1008)
             return
-        switchboard.reserve()
         try:
             await websocket.accept()
             await _serve(AsgiSocket(websocket.receive, websocket.send, now.voice_max_message_bytes), now, switchboard)
@@ -64,8 +71,7 @@ def register_voice_websocket(
         media = TwilioStream(socket, control=control, media_timeout=now.voice_media_timeout)
         try:
             await media.open(now.voice_start_timeout)
-            if session.is_disconnected:
-                session.reset()
+            await _ready_again(session)
             await switchboard.carry(session, media)
         except HandshakeError as error:
             log.warning("media socket closed: %s", error)
@@ -75,3 +81,13 @@ def register_voice_websocket(
                 await control.close()
 
     app.websocket((settings or Settings()).voice_media_path)(voice)
+
+
+async def _ready_again(session: VoiceSession) -> None:
+    """Make sure that nothing of the last call is left in the session."""
+    now = asyncio.get_running_loop().time
+    deadline = now() + RESET_SECONDS
+    while session.is_disconnected and now() < deadline:  # noqa: ASYNC110 a program resets from its thread, and tells nobody
+        await asyncio.sleep(0.01)
+    if session.is_disconnected:
+        session.reset()

@@ -49,6 +49,8 @@ class Hearing:
         self._heard: deque[Transcript] = deque(maxlen=limit)
         self._waiters: list[asyncio.Future[None]] = []
         self._provider = ""
+        self._starting = False
+        self._started: SttProvider | None = None
         self._dropped_before: int | None = None  # of the inbound queue, when recognition began to read it
         session.frames.on_drop = self._dropped
 
@@ -86,11 +88,26 @@ class Hearing:
 
     # -- recognition ---------------------------------------------------------------------------------------------------
 
+    async def start_unless_started(self) -> None:
+        """`start`, for a factory that came while the call was up."""
+        if self._session.stt is None and not self._session.is_disconnected:
+            await self.start()
+
     async def start(self) -> None:
         """Build recognition and start it. Failing is survived: it is reported, tried again, and reported for good."""
         session = self._session
-        if session.stt is None and session.stt_factory is None:
+        if self._starting or (session.stt is None and session.stt_factory is None):
             return
+        if session.stt is not None and session.stt is self._started:
+            return  # by a factory that came in the moment of connection
+        self._starting = True
+        try:
+            await self._start()
+        finally:
+            self._starting = False
+
+    async def _start(self) -> None:
+        session = self._session
         for attempt in range(1, START_ATTEMPTS + 1):
             stt: SttProvider | None = None
             try:
@@ -101,6 +118,7 @@ class Hearing:
                 async with asyncio.timeout(START_TIMEOUT):
                     await stt.start(session.inbound)
                 self._dropped_before = session.frames.dropped
+                self._started = stt
                 return
             except Exception as error:  # whatever a provider or a factory raises must not end the call
                 log.error("speech recognition did not start (attempt %d of %d): %s", attempt, START_ATTEMPTS, error)
@@ -163,9 +181,15 @@ class Hearing:
     async def stop(self) -> None:
         """End recognition; returns when it has ended. Never raises: teardown goes on."""
         self._dropped_before = None
-        stt, self._session.stt = self._session.stt, None
+        stt = self.let_go()
         if stt is not None:
             await self._stop(stt)
+
+    def let_go(self) -> SttProvider | None:
+        """Recognition as it is, no longer ours: whoever calls this stops it."""
+        self._started = None
+        stt, self._session.stt = self._session.stt, None
+        return stt
 
     async def _stop(self, stt: SttProvider) -> None:
         try:

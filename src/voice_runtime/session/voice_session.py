@@ -122,8 +122,7 @@ class VoiceSession:
             run_on_loop(self._loop, self._start_stt_late)
 
     def _start_stt_late(self) -> None:
-        if self.stt is None and not self.is_disconnected:
-            self.tasks.start("stt", self.start_stt())
+        self.tasks.start("stt", self._hearing.start_unless_started())
 
     # -- where it runs -------------------------------------------------------------------------------------------------
 
@@ -320,15 +319,16 @@ class VoiceSession:
         with self.stream.lock:
             if self._disconnected.is_set():
                 return
-            self.end = self._wanted_end or end or CallEnd(EndReason.CALLER_HUNG_UP)
+            self.end = ended = self._wanted_end or end or CallEnd(EndReason.CALLER_HUNG_UP)
+            wanted = self._disconnect_requested  # from here on another thread may reset us
             self._disconnected.set()
         self.stream.abandon(MarkOutcome.DISCONNECTED)
         self.put_inbound_end()
-        if not run_on_loop(self._loop, self._ended):
+        if not run_on_loop(self._loop, self._ended, ended, wanted):
             log.debug("disconnected without a loop to tell it on")
         if self.on_disconnected is not None:
             threading.Thread(
-                target=self._tell_program, args=(self.on_disconnected, self.end), name="on_disconnected", daemon=True
+                target=self._tell_program, args=(self.on_disconnected, ended), name="on_disconnected", daemon=True
             ).start()
 
     def put_inbound_end(self) -> None:
@@ -341,16 +341,16 @@ class VoiceSession:
         except Exception:  # the program's callback is broken; the call is over all the same
             log.exception("on_disconnected failed")
 
-    def _ended(self) -> None:
+    def _ended(self, end: CallEnd, wanted: asyncio.Event | None) -> None:
         for over in self.epoch_over:
             over.set()
         subscriptions, self._subscriptions = self._subscriptions, []
         for subscription in subscriptions:
             subscription.end()
         self._hearing.wake()
-        if self._disconnect_requested is not None:
-            self._disconnect_requested.set()
-        self.hub.publish(CallEnded(self.elapsed(), self.end or CallEnd(EndReason.CALLER_HUNG_UP)))
+        if wanted is not None:
+            wanted.set()
+        self.hub.publish(CallEnded(self.elapsed(), end))
 
     @property
     def is_disconnected(self) -> bool:
@@ -384,7 +384,7 @@ class VoiceSession:
         self._disconnected.clear()
 
     def _stop_stt_unawaited(self) -> None:
-        stt, self.stt = self.stt, None
+        stt = self._hearing.let_go()
         if stt is None:
             return
         if self._loop is not None and self._loop.is_running():
@@ -513,11 +513,12 @@ class VoiceSession:
 
     async def wait_ended(self) -> CallEnd:
         """Return when the call has ended, with the reason."""
-        if self.end is None:
-            async for _ in self.hub.stream():
-                pass
-        assert self.end is not None
-        return self.end
+        if (end := self.end) is not None:
+            return end
+        async for event in self.hub.stream():
+            if isinstance(event, CallEnded):
+                return event.end
+        raise AssertionError("a stream of events ends with the call")
 
     def _warn_once(self, key: str, message: str) -> None:
         if key not in self._warned:
