@@ -37,7 +37,6 @@ class Fault(StrEnum):
     CALLER = "caller"
     AGENT = "agent"
     CARRIER = "carrier"
-    PROVIDER = "provider"
     RUNTIME = "runtime"
 
 

@@ -88,6 +88,10 @@ class Settings(BaseSettings):
         default=False, description="Play every call on this machine's loudspeaker (needs ffplay)."
     )
 
+    voice_record_dir: str = Field(
+        default="", description="Folder for a stereo WAV of every call, <call sid>.wav; empty: calls are not recorded."
+    )
+
     # -- logs ---------------------------------------------------------------------------------------------------------
     voice_log_level: str = Field(default="info", description="debug, info, warning or error.")
     voice_log_json: bool = Field(default=False, description="One JSON object per log line instead of plain text.")

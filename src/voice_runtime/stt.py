@@ -49,7 +49,6 @@ class SttFailure(StrEnum):
     QUOTA = "quota"
     RATE_LIMITED = "rate_limited"
     BAD_REQUEST = "bad_request"
-    TIME_LIMIT = "time_limit"
     RECONNECT_EXHAUSTED = "reconnect_exhausted"
     STALLED = "stalled"
     CRASHED = "crashed"

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 
 from voice_runtime.errors import CallHangupError, CallLimitError
 from voice_runtime.events import CallEnd, CallEnded, EndReason
+from voice_runtime.recording import AudioMixer
 from voice_runtime.session import BargeIn, BlockingSession, VoiceSession
 from voice_runtime.transport import CallInfo, MediaTransport
 
@@ -33,6 +34,7 @@ APOLOGY_SECONDS = 15.0
 class Switchboard:
     """Counts calls in, carries them, and ends them. One per event loop.
 
+    `record` makes the recording of a call that has just begun, or None for one that is not recorded.
     `apology` is said when a handler fails, if the call can speak: nobody is hung up on in silence.
     """
 
@@ -43,11 +45,13 @@ class Switchboard:
         max_call_seconds: float = 14400.0,
         apology: str = "I am sorry, something went wrong on our side. Please call again.",
         handler_grace_seconds: float = HANDLER_GRACE_SECONDS,
+        record: Callable[[VoiceSession], AudioMixer | None] | None = None,
     ) -> None:
         self.max_calls = max_calls
         self._max_call_seconds = max_call_seconds
         self.apology = apology
         self._handler_grace = handler_grace_seconds
+        self._record = record
         self._reserved = 0
         self._draining = False
         self._calls: dict[int, VoiceSession] = {}
@@ -125,6 +129,7 @@ class Switchboard:
         self._calls[id(session)] = session
         self.total += 1
         working: asyncio.Task[None] | None = None
+        recording: AudioMixer | None = None
         loop = asyncio.get_running_loop()
         started = loop.time()
         limit = loop.call_later(self._max_call_seconds, session.request_disconnect, EndReason.MAX_DURATION)
@@ -133,6 +138,8 @@ class Switchboard:
         unlisten = session.on_event(lambda event: ends.append(event.end) if isinstance(event, CallEnded) else None)
         try:
             session.media_started(media.info)
+            if self._record is not None:
+                recording = await self._start_recording(self._record, session)
             session.tasks.start("stt", session.start_stt())
             if handler is not None:
                 working = session.tasks.start("handler", self._work(session, handler))
@@ -144,11 +151,25 @@ class Switchboard:
             unlisten()
             end = ends[0] if ends else CallEnd(EndReason.CONNECTION_LOST)
             try:
-                await self._clean_up(session, working)
+                await self._clean_up(session, working, recording)
             finally:
                 self._calls.pop(id(session), None)
                 self._log(session, media.info, end, loop.time() - started)
         return end
+
+    async def _start_recording(
+        self, record: Callable[[VoiceSession], AudioMixer | None], session: VoiceSession
+    ) -> AudioMixer | None:
+        """A recording that cannot be made must not cost the call: it is logged."""
+        try:
+            recording = record(session)
+            if recording is not None:
+                await asyncio.to_thread(recording.start)  # it may start a player
+                session.recorder = recording
+            return recording
+        except Exception:  # a full disk, a missing player, a broken hook of the program
+            log.exception("call %s is not recorded", session.call_sid)
+            return None
 
     async def _work(self, session: VoiceSession, handler: Handler) -> None:
         """Run the handler; when it is done, so is the call."""
@@ -177,13 +198,15 @@ class Switchboard:
         except Exception as error:  # the call is being ended anyway; that is what must happen
             log.error("call %s: the apology failed too: %r", session.call_sid, error)
 
-    async def _clean_up(self, session: VoiceSession, working: asyncio.Task[None] | None) -> None:
+    async def _clean_up(
+        self, session: VoiceSession, working: asyncio.Task[None] | None, recording: AudioMixer | None
+    ) -> None:
         """End everything the call owns. No member that fails or hangs keeps the others from their end."""
-        await _each(
-            session.call_sid,
-            session.stop_stt(),
-            self._let_finish(session, working),
-        )
+        steps = [session.stop_stt(), self._let_finish(session, working)]
+        if recording is not None:
+            session.recorder = None
+            steps.append(asyncio.to_thread(recording.shutdown))
+        await _each(session.call_sid, *steps)
         await session.tasks.close()
 
     async def _let_finish(self, session: VoiceSession, working: asyncio.Task[None] | None) -> None:
@@ -227,6 +250,8 @@ class Switchboard:
         except TimeoutError:
             pass
         log.warning("draining: hanging up %d calls that are still alive", len(self._calls))
+        for call_sid in list(self._expected):
+            self.forget(call_sid)
         for session in self.calls:
             session.request_disconnect(EndReason.DRAINED)
         try:

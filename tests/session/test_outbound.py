@@ -146,7 +146,7 @@ async def test_audio_put_from_many_threads_arrives_whole_and_in_each_threads_ord
     ]
     for thread in threads:
         thread.start()
-    got: dict[int, bytes] = {n: b"" for n in range(4)}
+    got: dict[int, bytes] = dict.fromkeys(range(4), b"")
     async with asyncio.timeout(10):
         while sum(map(len, got.values())) < 4 * 500:
             item = await outbound.next()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 from phone_system import phone_system
 
 from voice_runtime import BlockingSession, CallHangupError, NothingHeardError, VoiceSession
-from voice_runtime.audio import beep, detect_dtmf
+from voice_runtime.audio import Wav, beep, detect_dtmf, read_wav, to_ulaw_8k
 from voice_runtime.events import CallEnded, DtmfReceived, EndReason, Fault, PlaybackOutcome, UtteranceFinished
 from voice_runtime.mock.stt import MockStt
 from voice_runtime.mock.tts import MockTts
@@ -285,3 +286,52 @@ async def test_a_call_is_placed_and_the_handler_gets_it() -> None:
         record = await system.carrier.finished(sid)
     assert seen == ["outbound +358509999999"]
     assert MockTts.render("this is a call for you") in record.ear
+
+
+async def test_a_call_is_recorded_in_stereo(tmp_path: Path) -> None:
+    """VOICE_RECORD_DIR: caller left, agent right, what was sent and not what was taken back."""
+    options = {"changes": {"voice_record_dir": str(tmp_path)}, "speed": 1.0, "session": VoiceSession}
+    async with phone_system(tts=MockTts(), **options) as system:
+
+        @system.app.call()
+        async def answer(call: VoiceSession) -> None:
+            await call.say("hello there")
+
+        async def caller(line: Line) -> None:
+            await line.say(beep(500, 400))
+            await line.stay()
+
+        record = await system.call(caller)
+    recording = read_wav(tmp_path / f"{record.sid}.wav")
+    left, right = (to_ulaw_8k(Wav(8000, 1, "ulaw", recording.data[side::2])) for side in (0, 1))
+    assert recording.channels == 2
+    assert beep(500, 400) in left and MockTts.render("hello there") in right
+
+
+async def test_keys_pressed_during_the_prompt_count() -> None:
+    """The key that interrupts a prompt is the first of the number; keys from before the prompt are not."""
+    got: list[str] = []
+    async with phone_system(tts=MockTts()) as system:
+
+        @system.app.call()
+        async def answer(call: VoiceSession) -> None:
+            await call.say("press something", barge_in="never")
+            await asyncio.sleep(0.1)  # a second on this line
+            await call.say("your code please")
+            got.append((await call.collect_digits(3)).text)
+            answer = await call.listen_or_collect(2, timeout=5)
+            got.append(str(answer.text))
+
+        async def caller(line: Line) -> None:
+            await line.wait_until_agent_speaks()
+            line.press("9")
+            await line.wait_until_agent_stops(quiet_ms=500)
+            await line.wait_until_agent_speaks()
+            line.press("123")
+            await line.wait_until_keys_pressed()
+            await line.pause(1)
+            line.press("45")
+            await line.stay()
+
+        await system.call(caller)
+    assert got == ["123", "45"]

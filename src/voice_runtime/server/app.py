@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import WebSocketRoute
 
-from voice_runtime.server.gate import Gate
+from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.media import MediaEndpoint
-from voice_runtime.server.webhooks import SmsHandler, StatusHandler, Webhooks
+from voice_runtime.server.recordings import recording_of
+from voice_runtime.server.webhooks import SmsHandler, StatusHandler, Webhooks, refusal
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Handler, Switchboard
@@ -47,7 +48,9 @@ def create_app(
     """
     settings = settings or Settings()
     switchboard = switchboard or Switchboard(
-        max_calls=settings.voice_max_calls, max_call_seconds=settings.voice_max_call_seconds
+        max_calls=settings.voice_max_calls,
+        max_call_seconds=settings.voice_max_call_seconds,
+        record=recording_of(settings),
     )
     gate = Gate(settings)
 
@@ -84,10 +87,15 @@ def create_app(
 
     for path in (settings.voice_media_path, settings.voice_media_path + "/{token}"):
         app.router.routes.append(WebSocketRoute(path, media))
+    app.add_exception_handler(Refused, refusal)
     app.add_api_route("/incoming", webhooks.incoming, methods=["POST", "GET"])
     app.add_api_route("/status", webhooks.status, methods=["POST", "GET"])
     app.add_api_route("/sms", webhooks.sms, methods=["POST", "GET"])
     app.add_api_route("/sms/status", webhooks.sms_status, methods=["POST", "GET"])
+
+    if settings.transport.strip().lower() == "mock":
+        app.add_api_route("/test/inject", webhooks.inject, methods=["POST"])
+        app.add_api_route("/test/inject/{call_sid}", webhooks.inject, methods=["POST"])
 
     async def healthz(request: Request) -> Response:
         """Alive: the loop answers."""

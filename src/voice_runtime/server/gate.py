@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import HTTPConnection, Request
@@ -68,11 +70,25 @@ class Gate:
             fields = list(request.query_params.multi_items())
         return dict(fields)
 
+    async def json(self, request: Request) -> dict[str, Any]:
+        """The JSON object of a request, after its signature was checked. Raises `Refused`."""
+        body = await _body(request)
+        self._check(request, body=body)
+        try:
+            found = json.loads(body)
+        except ValueError as error:
+            raise Refused(400, "the body is not JSON") from error
+        if not isinstance(found, dict):
+            raise Refused(400, "the body is not a JSON object")
+        return found
+
     def check_socket(self, socket: HTTPConnection) -> None:
         """The signature of a WebSocket handshake, before it is accepted. Raises `Refused`."""
-        self._check(socket, [])
+        self._check(socket)
 
-    def _check(self, connection: HTTPConnection, fields: Sequence[tuple[str, str]]) -> None:
+    def _check(
+        self, connection: HTTPConnection, fields: Sequence[tuple[str, str]] = (), body: bytes | None = None
+    ) -> None:
         if self._open:
             return
         if not self._auth_token:
@@ -86,7 +102,7 @@ class Gate:
         requested = [
             url for base in self.public_bases(connection) for url in url_candidates(base + _target(connection))
         ]
-        if not valid(self._auth_token, signature, requested, fields):
+        if not valid(self._auth_token, signature, requested, fields, body=body):
             raise Refused(
                 403, f"the signature is not right for {requested[0]}; is VOICE_PUBLIC_URL the public address?"
             )

@@ -7,7 +7,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,8 +21,9 @@ from voice_runtime.switchboard import Switchboard
 from voice_runtime.transports.twilio_sms import InboundSms, SmsStatus, parse_inbound_sms, parse_sms_status
 from voice_runtime.wire import twiml
 
-__all__ = ["CallStatus", "SmsHandler", "StatusHandler", "Webhooks", "run_hook"]
+__all__ = ["CallStatus", "SmsHandler", "StatusHandler", "Webhooks", "run_hook", "refusal"]
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 TERMINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
@@ -73,13 +74,10 @@ class Webhooks:
 
     async def incoming(self, request: Request) -> Response:
         """A call: TwiML that connects it to the media socket, with a token good for this call alone."""
-        try:
-            form = await self._gate.form(request)
-        except Refused as refused:
-            return _refusal(request, refused)
+        form = await self._gate.form(request)
         call_sid = form.get("CallSid", "")
         if not call_sid:
-            return Response("CallSid is missing.\n", 400, media_type="text/plain")
+            raise Refused(400, "CallSid is missing")
         outbound = form.get("Direction", "inbound").startswith("outbound")
         ours = form.get("From" if outbound else "To", "")
         if not self._answers(ours):
@@ -106,10 +104,7 @@ class Webhooks:
 
     async def status(self, request: Request) -> Response:
         """A call or a stream changed its state."""
-        try:
-            form = await self._gate.form(request)
-        except Refused as refused:
-            return _refusal(request, refused)
+        form = await self._gate.form(request)
         stream_event = form.get("StreamEvent", "")
         status = CallStatus(form.get("CallSid", ""), stream_event or form.get("CallStatus", ""), form)
         if stream_event == "stream-error":
@@ -131,20 +126,27 @@ class Webhooks:
 
     async def sms(self, request: Request) -> Response:
         """A text message came in; what the program's hook returns is the reply."""
-        try:
-            form = await self._gate.form(request)
-        except Refused as refused:
-            return _refusal(request, refused)
-        reply = await run_hook(self._on_sms, parse_inbound_sms(form))
+        form = await self._gate.form(request)
+        reply = await run_hook(self._on_sms, _read(parse_inbound_sms, form))
         return _xml(twiml.message(reply) if reply else twiml.empty())
 
     async def sms_status(self, request: Request) -> Response:
         """A text message of ours got further, or did not."""
-        try:
-            form = await self._gate.form(request)
-        except Refused as refused:
-            return _refusal(request, refused)
-        await run_hook(self._on_sms_status, parse_sms_status(form))
+        form = await self._gate.form(request)
+        await run_hook(self._on_sms_status, _read(parse_sms_status, form))
+        return Response(status_code=204)
+
+    async def inject(self, request: Request) -> Response:
+        """For mock calls: `{"text": ...}` is what the caller says. With two calls or more, the path names one."""
+        body = await self._gate.json(request)
+        text, call_sid = body.get("text"), request.path_params.get("call_sid")
+        if not isinstance(text, str):
+            raise Refused(400, "there is no text")
+        calls = [call for call in self._switchboard.calls if call_sid in (None, call.call_sid)]
+        inject = getattr(calls[0].stt, "inject", None) if len(calls) == 1 else None  # MockStt has it
+        if inject is None:
+            raise Refused(409, f"{len(calls)} calls could be meant, and the one must have a mock recogniser that runs")
+        inject(text)
         return Response(status_code=204)
 
 
@@ -152,9 +154,18 @@ def _xml(document: str) -> Response:
     return Response(document, media_type="text/xml")
 
 
-def _refusal(request: Request, refused: Refused) -> Response:
+async def refusal(request: Request, refused: Exception) -> Response:
+    """The answer to a stranger: what was wrong goes into our log, not to them."""
+    assert isinstance(refused, Refused)
     log.warning("%s %s refused: %s", request.method, request.url.path, refused)
     return Response("Refused.\n", refused.status, media_type="text/plain")
+
+
+def _read(parse: Callable[[Mapping[str, str]], T], form: Mapping[str, str]) -> T:
+    try:
+        return parse(form)
+    except ValueError as error:
+        raise Refused(400, str(error)) from error
 
 
 async def run_hook(hook: Callable[..., object] | None, argument: object) -> str | None:

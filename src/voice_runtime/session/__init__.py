@@ -9,8 +9,9 @@ from voice_runtime.errors import CallHangupError, CallNotAnsweredError, MissingS
 from voice_runtime.session.blocking import BlockingSession
 from voice_runtime.session.hearing import Transcript
 from voice_runtime.session.hub import EventStream
+from voice_runtime.session.media_line import Mixer
 from voice_runtime.session.speaking import BargeIn, Utterance
-from voice_runtime.session.voice_session import Mixer, VoiceSession
+from voice_runtime.session.voice_session import VoiceSession
 
 __all__ = [
     "FRAME_BYTES",

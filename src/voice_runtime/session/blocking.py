@@ -100,6 +100,13 @@ class BlockingSession:
             self.session.collect_digits(max_digits, terminator=terminator, timeout=timeout, between=between)
         )
 
+    def listen_or_collect(
+        self, max_digits: int | None = None, *, terminator: str = "#", timeout: float = 10.0, between: float = 4.0
+    ) -> Transcript | Digits:
+        return self._wait(
+            self.session.listen_or_collect(max_digits, terminator=terminator, timeout=timeout, between=between)
+        )
+
     def mark(self, name: str, timeout: float = 10.0) -> MarkOutcome:
         return self._wait(self.session.mark(name, timeout))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from voice_runtime.events import FinalTranscript, PartialTranscript, ProviderFai
 from voice_runtime.session.loops import run_on_loop
 from voice_runtime.stt import SttFailure, SttFault, SttProvider
 from voice_runtime.stt_tee import SttTee
+from voice_runtime.turns.digits import DigitCollector, Digits
 
 if TYPE_CHECKING:
-    from voice_runtime.session.voice_session import VoiceSession
+    from voice_runtime.session.lifecycle import CallLife
 
 __all__ = ["Hearing", "Transcript"]
 
@@ -44,9 +46,10 @@ class Transcript:
 class Hearing:
     """Recognition of one call. Words that nobody asked for yet are kept: the last `limit` pieces of speech."""
 
-    def __init__(self, session: VoiceSession, limit: int = 100) -> None:
+    def __init__(self, session: CallLife, limit: int = 100) -> None:
         self._session = session
         self._heard: deque[Transcript] = deque(maxlen=limit)
+        self._keys: deque[str] = deque(maxlen=limit)
         self._waiters: list[asyncio.Future[None]] = []
         self._provider = ""
         self._starting = False
@@ -58,26 +61,57 @@ class Hearing:
 
     async def next(self, timeout: float | None) -> Transcript:
         """The oldest piece of speech not handed out yet. Raises `NothingHeardError` or `CallHangupError`."""
-        loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + timeout
+        now = asyncio.get_running_loop().time
+        deadline = math.inf if timeout is None else now() + timeout
         while not self._heard:
             if self._session.is_disconnected:
                 raise CallHangupError()
-            waiter: asyncio.Future[None] = loop.create_future()
-            self._waiters.append(waiter)
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await waiter
-            except TimeoutError:
-                raise NothingHeardError(timeout or 0.0) from None
-            finally:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
+            if now() >= deadline:
+                raise NothingHeardError(timeout or 0.0)
+            await self._news(deadline - now())
         return self._heard.popleft()
 
+    async def collect(self, collector: DigitCollector, *, words: bool) -> Digits | Transcript:
+        """Feed keys to `collector` until it is done; with `words`, until speech comes before any key."""
+        now = self._session.clock.monotonic
+        while True:
+            while self._keys and collector.result is None:
+                collector.press(self._keys.popleft(), now())
+            if collector.wakeup(now()) is not None:
+                assert collector.result is not None
+                return collector.result
+            if words and self._heard and not collector.keys:
+                return self._heard.popleft()
+            if self._session.is_disconnected:
+                raise CallHangupError()
+            await self._news(collector.deadline - now())
+
+    async def _news(self, seconds: float) -> None:
+        """Wait until something arrived or changed, at most so long."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(None if seconds == math.inf else max(0.0, seconds)):
+                await waiter
+        except TimeoutError:
+            pass
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def pressed(self, key: str) -> None:
+        """The caller pressed a key."""
+        self._keys.append(key)
+        self.wake()
+
+    def prompted(self) -> None:
+        """The agent begins to say something: keys from before it are no answer to it."""
+        self._keys.clear()
+
     def forget(self) -> None:
-        """Drop the words that nobody asked for."""
+        """Drop the words and keys that nobody asked for."""
         self._heard.clear()
+        self._keys.clear()
 
     def wake(self) -> None:
         """Something changed that a waiting `next` must look at."""
@@ -224,7 +258,7 @@ class _Wired:
 
     def __init__(
         self,
-        session: VoiceSession,
+        session: CallLife,
         ours: Callable[[str], None],
         programs: Callable[[str], None] | None,
         name: str,

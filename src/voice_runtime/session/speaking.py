@@ -98,6 +98,7 @@ class Speaking:
             if session.is_disconnected:
                 raise CallHangupError()
             number = next(self._numbers)
+            session.prompted()
             session.hub.publish(UtteranceStarted(session.elapsed(), number, text))
             guard = _Guard(session, barge_in)
             try:

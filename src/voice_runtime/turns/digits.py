@@ -41,7 +41,7 @@ class DigitCollector:
         self._max = max_digits
         self._terminator = terminator
         self._between = between
-        self._keys = ""
+        self.keys = ""
         self.deadline = started + timeout
         self.result: Digits | None = None
 
@@ -49,16 +49,16 @@ class DigitCollector:
         """The caller pressed `key` at `now`."""
         if self.result is None:
             if key and key in self._terminator:
-                self.result = Digits(self._keys, DigitsEnd.TERMINATOR)
+                self.result = Digits(self.keys, DigitsEnd.TERMINATOR)
             else:
-                self._keys += key
+                self.keys += key
                 self.deadline = now + self._between
-                if self._max is not None and len(self._keys) >= self._max:
-                    self.result = Digits(self._keys, DigitsEnd.COMPLETE)
+                if self._max is not None and len(self.keys) >= self._max:
+                    self.result = Digits(self.keys, DigitsEnd.COMPLETE)
         return self.result
 
     def wakeup(self, now: float) -> Digits | None:
         """Time has passed."""
         if self.result is None and now >= self.deadline:
-            self.result = Digits(self._keys, DigitsEnd.TIMEOUT)
+            self.result = Digits(self.keys, DigitsEnd.TIMEOUT)
         return self.result

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from voice_runtime.events import DtmfReceived, FinalTranscript
 from voice_runtime.server.voice_app import VoiceApp
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.stt import SttProvider, create_stt
+from voice_runtime.turns.digits import Digits
 
 __all__ = ["GRAMMAR", "PROMPTS", "delivery_line"]
 
@@ -84,15 +84,9 @@ async def order_number(call: VoiceSession) -> str:
         prompt = PROMPTS["again"]
 
 
-async def spoken_or_keyed(call: VoiceSession, length: int = 4) -> str:
+async def spoken_or_keyed(call: VoiceSession) -> str:
     """Digits, said in one go or pressed one by one, whichever the caller prefers; "" after ten seconds of neither."""
-    keyed = ""
-    async for event in call.events(timeout=10.0):
-        if isinstance(event, FinalTranscript):
-            call.forget_heard()
-            return "".join(DIGITS.get(word, "") for word in event.text.split())
-        if isinstance(event, DtmfReceived):
-            keyed += event.digit
-            if len(keyed) == length:
-                break
-    return keyed
+    answer = await call.listen_or_collect(max_digits=4)
+    if isinstance(answer, Digits):
+        return answer.text
+    return "".join(DIGITS.get(word, "") for word in answer.text.split())
