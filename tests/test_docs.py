@@ -128,11 +128,17 @@ def _code_in(page: str) -> Iterator[str]:
 
 
 def test_every_route_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
-    """docs/routes.md lists what the server serves, and nothing else."""
+    """docs/routes.md lists what the server serves, with TRANSPORT=mock the routes for tests too, and nothing else."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    served = {getattr(route, "path", "") for route in VoiceApp(settings=Settings(), stt="mock", tts="mock").api.routes}
-    assert {cell for cell in first_cells("docs/routes.md") if cell.startswith("/")} == served
+    listed = {cell for cell in first_cells("docs/routes.md") if cell.startswith("/")}
+    assert listed == _served(Settings(transport="mock"))
+    for_tests = {path for path in listed if path.startswith("/test/")}
+    assert for_tests and listed - for_tests == _served(Settings())
+
+
+def _served(settings: Settings) -> set[str]:
+    return {getattr(route, "path", "") for route in VoiceApp(settings=settings, stt="mock", tts="mock").api.routes}
 
 
 def test_every_event_and_reason_is_documented() -> None:
@@ -210,6 +216,9 @@ def test_every_verb_of_a_handler_is_documented() -> None:
             assert found and _said_parameters(found[1]) == _parameters(member), f"{name}: {_parameters(member)}"
         else:
             assert name == "session" or f"`{name}`" in page, f"{name} is not in docs/handlers.md"
+    for name, member in vars(VoiceSession).items():
+        if inspect.isfunction(member) and not name.startswith("_"):
+            assert re.search(rf"^\| `{name}\(", page, re.MULTILINE), f"{name} is not in docs/handlers.md"
     for name in inspect.signature(VoiceApp).parameters:
         assert f"| `{name}` |" in page, f"VoiceApp({name}=...) is not in docs/handlers.md"
     for name, _ in inspect.getmembers(VoiceApp, lambda member: not isinstance(member, type)):
@@ -333,6 +342,8 @@ def test_names_in_the_docs_exist() -> None:
         # files, hosts, Docker, nginx, keys of a telephone
         "transcript.txt", "pip.conf", "api.dublin.ie1.twilio.com", "EXTRAS", "BASE_IMAGE", "HEALTHCHECK",
         "worker_shutdown_timeout", "private_", "W",
+        # what 0.1 called things
+        "mark_name",
         # names of the examples
         "caller", "answer", "MorseTts", "SomethingStt", "PaperCarrier", "parcel_desk", "number.text",
     }  # fmt: skip
