@@ -95,6 +95,10 @@ async def answer(call: VoiceSession) -> None:
     keyed = await call.collect_digits(4, terminator="#", between=3.0)
     assert_type(keyed, Digits)
     assert_type(keyed.end, DigitsEnd)
+    call.prompted()
+    either = await call.listen_or_collect(max_digits=4, timeout=5.0)
+    assert_type(either, Transcript | Digits)
+    use(either.end if isinstance(either, Digits) else either.at)
     await call.play("hold.wav", barge_in="keys")
     await call.play(b"\xff" * 160)
     await call.send_digits("1w2")
@@ -114,6 +118,7 @@ def answer_blocking(call: BlockingSession) -> None:
     assert_type(call.say("Hello!"), Utterance)
     assert_type(call.listen(), Transcript)
     assert_type(call.collect_digits(max_digits=1), Digits)
+    assert_type(call.listen_or_collect(1), Transcript | Digits)
     for frame in call.audio():
         call.send_audio(frame)
     call.session.set_mixer(None)
