@@ -136,6 +136,8 @@ class OutboundStream(asyncio.Queue[bytes]):
             self.epoch += 1
             self._forget_items()
             self._ledger.cleared(self.clock.monotonic())
+            # They may belong to a loop that is gone: for the next call they must not look as if they were to come.
+            self._wake_scheduled, self._timer = False, None
             waiting, self.marks = list(self.marks.values()), {}
         for mark in waiting:
             mark.set() if outcome is MarkOutcome.RESET else mark.resolve(outcome)
@@ -185,6 +187,8 @@ class OutboundStream(asyncio.Queue[bytes]):
                 self._ledger.sent(item.utterance, len(item.payload), self.clock.monotonic())
             elif isinstance(item, OutboundMark):
                 self._ledger.mark_sent(item.name)
+            else:  # what was under way when the clear was put has been dropped as well
+                self._ledger.cleared(self.clock.monotonic())
 
     # -- the transport, on the loop ------------------------------------------------------------------------------------
 
