@@ -178,7 +178,11 @@ class Switchboard:
         except CallHangupError:
             if session.is_disconnected:
                 return
-        except Exception:  # a failing handler ends its own call, after a word to the caller, and nothing else
+        except (Exception, asyncio.CancelledError, SystemExit) as error:
+            # A failing handler ends its own call, after a word to the caller, and nothing else. That includes one that
+            # was cut short by the cancellation of something it waited for; we cancel it after the call's end only.
+            if isinstance(error, asyncio.CancelledError) and session.is_disconnected:
+                raise
             log.exception("the handler of call %s failed", session.call_sid)
             await self._apologise(session)
             session.request_disconnect(EndReason.HANDLER_FAILED)
@@ -269,8 +273,8 @@ async def _each(call_sid: str | None, *steps: Coroutine[Any, Any, None]) -> None
 
 
 async def _answer(handler: Handler, session: VoiceSession) -> None:
-    called: Any = handler if inspect.isroutine(handler) else type(handler).__call__  # an object may be a handler too
-    if inspect.iscoroutinefunction(called):
+    # An object may be a handler too, and so may a partial of a function.
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
         await cast(Callable[[VoiceSession], Awaitable[None]], handler)(session)
     else:
         await _in_thread(handler, BlockingSession(session))
@@ -279,20 +283,20 @@ async def _answer(handler: Handler, session: VoiceSession) -> None:
 async def _in_thread(handler: Callable[[Any], object], call: BlockingSession) -> None:
     """Run a blocking handler in a thread of its own: never in the loop's pool, where one that hangs takes a place."""
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
+    # What it raised is a result here: a future takes no StopIteration, and CancelledError means something else to it.
+    done: asyncio.Future[BaseException | None] = loop.create_future()
 
-    def settle(error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
+    def settle(failure: BaseException | None) -> None:
+        if not done.done():
+            done.set_result(failure)
 
     def work() -> None:
         failure: BaseException | None = None
         try:
-            handler(call)
+            result = handler(call)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise TypeError(f"{handler!r} is a plain function that returns a coroutine: make it `async def`")
         except BaseException as error:  # carried over to the loop, where it is raised again
             failure = error
         try:
@@ -301,4 +305,5 @@ async def _in_thread(handler: Callable[[Any], object], call: BlockingSession) ->
             log.debug("a handler outlived its loop")
 
     threading.Thread(target=work, name=f"handler-{call.call_sid}", daemon=True).start()
-    await done
+    if (failure := await done) is not None:
+        raise failure

@@ -12,6 +12,11 @@ __all__ = ["TaskOwner"]
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+ASK_AGAIN_SECONDS = 5.0
+"""How long a cancelled task may take to end before it is cancelled once more: some swallow the first time."""
+GIVE_UP_SECONDS = 10.0
+"""A task that has not ended by then is left behind: what waits for it must not wait for ever."""
+
 
 class TaskOwner:
     """Starts tasks, knows which of them live, and ends them all.
@@ -41,7 +46,12 @@ class TaskOwner:
     async def close(self) -> None:
         """Cancel what still runs and wait until all of it has ended. Safe to call twice, and from one of the tasks."""
         me = asyncio.current_task()
+        now = asyncio.get_running_loop().time
+        deadline = now() + GIVE_UP_SECONDS
         while others := [task for task in self._tasks if task is not me]:
+            if now() >= deadline:
+                log.error("these tasks do not end: %s", ", ".join(task.get_name() for task in others))
+                return
             for task in others:
                 task.cancel()
-            await asyncio.wait(others)
+            await asyncio.wait(others, timeout=ASK_AGAIN_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from voice_runtime.audio import Wav
 from voice_runtime.errors import CallHangupError
 from voice_runtime.events import CallEnd, CallEvent, Direction, MarkOutcome
 from voice_runtime.session.hearing import Transcript
+from voice_runtime.session.loops import is_running_here
 from voice_runtime.session.speaking import BargeIn, Utterance
 from voice_runtime.session.voice_session import VoiceSession
 from voice_runtime.turns.digits import Digits
@@ -34,10 +36,13 @@ class BlockingSession:
         if loop is None or loop.is_closed():
             work.close()
             raise CallHangupError()
+        if is_running_here(loop):
+            work.close()
+            raise RuntimeError("This blocks, and this is the event loop: call it from the handler, not a listener.")
         waiting = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             return waiting.result()
-        except asyncio.CancelledError:  # the call was torn down around us
+        except concurrent.futures.CancelledError:  # the loop is being torn down around us
             raise CallHangupError() from None
         finally:
             waiting.cancel()

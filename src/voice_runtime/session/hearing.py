@@ -143,6 +143,8 @@ class Hearing:
     async def _start(self) -> None:
         session = self._session
         for attempt in range(1, START_ATTEMPTS + 1):
+            if self._too_late():
+                return
             stt: SttProvider | None = None
             try:
                 stt = session.stt if session.stt is not None else self._build()
@@ -151,6 +153,9 @@ class Hearing:
                 self._wire(stt)
                 async with asyncio.timeout(START_TIMEOUT):
                     await stt.start(session.inbound)
+                if self._too_late():
+                    await self._stop(stt)  # the end of the call came first, and stopped what was not there yet
+                    return
                 self._dropped_before = session.frames.dropped
                 self._started = stt
                 return
@@ -163,6 +168,9 @@ class Hearing:
                     self._report_start_failure(stt, error)
                     return
             await asyncio.sleep(RETRY_SECONDS * attempt)
+
+    def _too_late(self) -> bool:
+        return self._session.is_disconnected
 
     def _build(self) -> SttProvider:
         session = self._session

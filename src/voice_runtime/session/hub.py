@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections import deque
 from collections.abc import Callable
 
-from voice_runtime.events import CallEnded, CallEvent
+from voice_runtime.events import CallConnected, CallEnded, CallEvent
 
 __all__ = ["EventHub", "EventStream"]
 
@@ -62,7 +63,9 @@ class EventHub:
 
     def __init__(self) -> None:
         self._listeners: list[Callable[[CallEvent], None]] = []
-        self._streams: list[EventStream] = []
+        self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()  # one that nobody reads any more just goes
+        self.ended: CallEnded | None = None
+        """The last event of the call; None while it lives."""
 
     def listen(self, listener: Callable[[CallEvent], None]) -> Callable[[], None]:
         """Call `listener` with every event, on the loop: it must not block. Returns what takes it away again."""
@@ -71,15 +74,14 @@ class EventHub:
 
     def stream(self, timeout: float | None = None) -> EventStream:
         stream = EventStream(timeout=timeout)
-        self._streams.append(stream)
+        self._streams.add(stream)
         return stream
 
-    def drop(self, stream: EventStream) -> None:
-        """Nobody reads `stream` any more."""
-        if stream in self._streams:
-            self._streams.remove(stream)
-
     def publish(self, event: CallEvent) -> None:
+        if isinstance(event, CallConnected):
+            self.ended = None
+        elif isinstance(event, CallEnded):
+            self.ended = event
         for listener in tuple(self._listeners):
             try:
                 listener(event)

@@ -43,7 +43,7 @@ class CallLife(MediaLine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.epoch_over: set[asyncio.Event] = set()
+        self.epoch_over: dict[asyncio.Event, int] = {}  # who waits for the end of which epoch of the stream
         self._ws_connected = threading.Event()
         self._answer_seen = False
         self._disconnect_requested: asyncio.Event | None = None
@@ -93,8 +93,9 @@ class CallLife(MediaLine):
     def _cleared(self, stream_sid: str) -> None:
         if self._clear_queue is not None and self._clear_queue.qsize() < 16:  # only transports of 0.1 read it
             self._clear_queue.put_nowait(stream_sid)
-        for over in self.epoch_over:
-            over.set()
+        for over, epoch in self.epoch_over.items():
+            if epoch != self.stream.epoch:  # another thread's clear may get here when the next utterance has begun
+                over.set()
 
     interrupt = request_clear_buffer
 
@@ -154,8 +155,9 @@ class CallLife(MediaLine):
         for over in self.epoch_over:
             over.set()
         subscriptions, self._subscriptions = self._subscriptions, []
-        for subscription in subscriptions:
-            subscription.end()
+        for reader in subscriptions:
+            if (subscription := reader()) is not None:
+                subscription.end()
         self._hearing.wake()
         if wanted is not None:
             wanted.set()

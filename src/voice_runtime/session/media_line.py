@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -60,7 +61,7 @@ class MediaLine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._disconnected = threading.Event()
         self._mixer: Mixer | None = None
-        self._subscriptions: list[FrameSubscription] = []
+        self._subscriptions: list[weakref.ref[FrameSubscription]] = []  # one that nobody reads any more just goes
         self._warned: set[str] = set()
         self._connected_at: float | None = None
 
@@ -104,8 +105,9 @@ class MediaLine:
         if self.recorder is not None and data:
             self.recorder.write_caller(data)
         if self._subscriptions and data:
-            for subscription in self._subscriptions:
-                subscription.offer(data)
+            for reader in tuple(self._subscriptions):
+                if (subscription := reader()) is not None:
+                    subscription.offer(data)
 
     def clear_inbound(self) -> None:
         """Throw away audio nobody has listened to yet. Any thread; on return it is gone."""
@@ -130,8 +132,12 @@ class MediaLine:
         if self.is_disconnected:
             subscription.end()
         else:
-            self._subscriptions.append(subscription)
+            self._subscriptions.append(weakref.ref(subscription, self._unsubscribe))
         return subscription
+
+    def _unsubscribe(self, reader: weakref.ref[FrameSubscription]) -> None:
+        if reader in self._subscriptions:
+            self._subscriptions.remove(reader)
 
     # -- the agent's audio ---------------------------------------------------------------------------------------------
 

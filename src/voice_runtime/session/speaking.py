@@ -40,6 +40,8 @@ MARK_GRACE_SECONDS = 5.0
 """How long after its expected end the proof of playing may take."""
 PRODUCER_AHEAD_SECONDS = 30.0
 """How much unplayed audio a fast producer may pile up before it has to wait."""
+STOP_SECONDS = 1.0
+"""How long a producer may take to stop when nobody wants its audio any more. After that it is left behind."""
 
 
 class BargeIn(StrEnum):
@@ -86,7 +88,7 @@ class Speaking:
 
     async def say(self, text: str, barge_in: BargeIn) -> Utterance:
         """Synthesise and play `text`."""
-        return await self._utter(text, self._synthesis(text), barge_in)
+        return await self._utter(text, _synthesis(self._voice(), text), barge_in)
 
     async def play(self, audio: AsyncIterator[bytes], text: str, barge_in: BargeIn) -> Utterance:
         """Play ready mu-law audio."""
@@ -123,8 +125,10 @@ class Speaking:
         finally:
             if not feeding.done():
                 feeding.cancel()
-                await asyncio.wait({feeding})
-        failed = not feeding.cancelled() and not feeding.result()
+                await asyncio.wait({feeding}, timeout=STOP_SECONDS)
+        if not feeding.done():
+            log.error("the maker of utterance %d does not stop; it is left behind", number)
+        failed = feeding.done() and not feeding.cancelled() and not feeding.result()
         outcome = await self._proof(self._session.stream.put_mark("utterance", guard.epoch))
         return PlaybackOutcome.FAILED if failed and outcome is PlaybackOutcome.PLAYED else outcome
 
@@ -140,6 +144,9 @@ class Speaking:
                     if (ahead := stream.unplayed_seconds() - PRODUCER_AHEAD_SECONDS) > 0:
                         await asyncio.sleep(ahead)
         except TtsError as error:
+            if guard.over:
+                log.warning("synthesis failed while it was being stopped: %s", error)
+                return True
             log.error("synthesis failed: %s", error)
             session.hub.publish(ProviderFailed(session.elapsed(), "tts", error.provider, error.reason, error.detail))
             return False
@@ -186,19 +193,14 @@ class Speaking:
         )
         return utterance
 
-    # -- synthesis -----------------------------------------------------------------------------------------------------
-
-    def _synthesis(self, text: str) -> AsyncIterator[bytes]:
-        tts: Any = self._session.tts
+    def _voice(self) -> Any:
+        tts = self._session.tts
         if tts is None:
             raise ConfigurationError(
                 "This call has no speech synthesis.",
                 remedy='Give one: VoiceApp(tts="elevenlabs"), VOICE_TTS=elevenlabs, or session.tts = create_tts(...).',
             )
-        if hasattr(tts, "synthesize"):  # a provider written for 0.1 has `speak` only
-            made: AsyncIterator[bytes] = tts.synthesize(text)
-            return made
-        return _from_blocking_speak(tts, text)
+        return tts
 
 
 class _Guard:
@@ -210,7 +212,7 @@ class _Guard:
         self._over = asyncio.Event()
         self.epoch = session.stream.epoch
         self._unlisten = session.hub.listen(self._event)
-        session.epoch_over.add(self._over)
+        session.epoch_over[self._over] = self.epoch
 
     def _event(self, event: CallEvent) -> None:
         if isinstance(event, self._interrupting) and not self.over:
@@ -230,7 +232,7 @@ class _Guard:
 
     def close(self) -> None:
         self._unlisten()
-        self._session.epoch_over.discard(self._over)
+        self._session.epoch_over.pop(self._over, None)
 
 
 @asynccontextmanager
@@ -242,6 +244,20 @@ async def _closing(audio: AsyncIterator[bytes]) -> AsyncIterator[None]:
         close = getattr(audio, "aclose", None)  # generators have it, a plain iterator need not
         if close is not None:
             await close()
+
+
+async def _synthesis(tts: Any, text: str) -> AsyncIterator[bytes]:
+    """The audio of `text`. Whatever a provider raises, also while it is being closed, is a `TtsError` here."""
+    try:
+        # A provider written for 0.1 has `speak` only.
+        made = tts.synthesize(text) if hasattr(tts, "synthesize") else _from_blocking_speak(tts, text)
+        async with _closing(made):
+            async for chunk in made:
+                yield chunk
+    except TtsError:
+        raise
+    except Exception as error:  # a provider from elsewhere lets its client's own exceptions out
+        raise TtsError(type(tts).__name__, "failed", str(error) or repr(error)) from error
 
 
 async def _from_blocking_speak(tts: Any, text: str) -> AsyncIterator[bytes]:
@@ -304,8 +320,10 @@ class _Sink:
 
 
 def _heard_text(text: str, playout: Playout, outcome: PlaybackOutcome) -> str:
-    if outcome is PlaybackOutcome.PLAYED or not playout.queued:
-        return text if outcome is PlaybackOutcome.PLAYED else ""
+    if not playout.queued:
+        return ""  # also when it "was played": the vendor made no audio of it
+    if outcome is PlaybackOutcome.PLAYED:
+        return text
     reach = len(text) * playout.heard / playout.queued
     heard: list[str] = []
     end = 0

@@ -112,9 +112,12 @@ class VoiceSession(CallLife):
     def events(self, timeout: float | None = None) -> EventStream:
         """Everything that happens on the call from now on: `async for event in call.events()`.
 
-        With a `timeout`, only until nothing has happened for so many seconds.
+        With a `timeout`, only until nothing has happened for so many seconds. After the end of the call, just that.
         """
-        return self.hub.stream(timeout)
+        stream = self.hub.stream(timeout)
+        if self.is_disconnected and self.hub.ended is not None:
+            stream.offer(self.hub.ended)
+        return stream
 
     def on_event(self, listener: Callable[[CallEvent], None]) -> Callable[[], None]:
         """Call `listener` with every event, on the loop: it must not block. Returns what takes it away again."""
