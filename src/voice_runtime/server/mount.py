@@ -10,6 +10,7 @@ from fastapi import FastAPI, WebSocket
 
 from voice_runtime.errors import CallLimitError
 from voice_runtime.server.gate import Gate, Refused
+from voice_runtime.server.recordings import recording_of
 from voice_runtime.server.socket import AsgiSocket
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
@@ -49,7 +50,9 @@ def register_voice_websocket(
         nonlocal switchboard
         now = fixed or Settings()  # 0.1 programs may set the environment after registering
         if switchboard is None:
-            switchboard = Switchboard(max_calls=1, max_call_seconds=now.voice_max_call_seconds)
+            switchboard = Switchboard(
+                max_calls=1, max_call_seconds=now.voice_max_call_seconds, record=recording_of(now)
+            )
         try:
             Gate(now).check_socket(websocket)
             if not switchboard.accepting and (session.is_disconnected or session.stream_sid is None):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from voice_runtime.errors import ConfigurationError
 from voice_runtime.recording import AudioMixer
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
@@ -16,17 +17,30 @@ __all__ = ["recording_of"]
 def recording_of(settings: Settings) -> Callable[[VoiceSession], AudioMixer] | None:
     """Makes each call's recording (VOICE_RECORD_DIR) and loudspeaker (VOICE_MONITOR); None when neither is asked for.
 
-    Makes the folder, so that a wrong one is known at the start. Raises OSError.
+    Makes the folder, so that a wrong one is known before the first call. Raises `ConfigurationError`.
     """
     folder = Path(settings.voice_record_dir) if settings.voice_record_dir else None
     if folder is None and not settings.voice_monitor:
         return None
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"VOICE_RECORD_DIR is {folder}, which is no folder one can write to: {error.strerror}.",
+            remedy="Name another one, or make it writable.",
+        ) from error
+    # Beside a recording, a missing player is a warning; without one there would be nothing at all.
+    monitor = (None if folder is not None else True) if settings.voice_monitor else False
 
     def recording(session: VoiceSession) -> AudioMixer:
         # The carrier's id of the call, but never a path that a stranger could choose.
         name = re.sub(r"[^A-Za-z0-9_-]", "_", session.call_sid or session.stream_sid or "call")[:64]
-        return AudioMixer(None if folder is None else folder / f"{name}.wav", monitor=settings.voice_monitor)
+        if folder is None:
+            return AudioMixer(monitor=monitor)
+        path = folder / f"{name}.wav"
+        if path.exists():  # a second stream of the same call
+            path = folder / f"{name}-{re.sub('[^A-Za-z0-9]', '_', session.stream_sid or '')[:64]}.wav"
+        return AudioMixer(path, monitor=monitor)
 
     return recording

@@ -103,6 +103,8 @@ class VoiceApp:
         if self._carrier is not None:
             return self._carrier
         settings = self.settings
+        if settings.transport.strip().lower() == "mock":
+            return None  # the mock bridge's calls are not the carrier's to end
         if not settings.twilio_account_sid or not settings.twilio_auth_token.get_secret_value():
             return None
         return create_transport("twilio", settings=settings)
@@ -139,6 +141,11 @@ class VoiceApp:
     def speech(self) -> tuple[str, str]:
         """The names of speech recognition and synthesis, for people; "" where there is none."""
         return _named(self._stt or self.settings.voice_stt), _named(self._tts or self.settings.voice_tts)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Our numbers that have a handler; `ANY_NUMBER` for the one of all others."""
+        return tuple(self._handlers)
 
     async def _report(self, status: CallStatus) -> None:
         for hook in self._on_status:
