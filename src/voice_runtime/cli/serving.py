@@ -61,6 +61,8 @@ def announce(app: VoiceApp, host: str, port: int) -> None:
     """The line that says where we are, and what is still to be done before the phone can ring."""
     settings = app.settings
     todo = []
+    if not app.answers:
+        todo.append("decorate a function with @app.call(), until then every call is rejected")
     if not settings.public_url:
         todo.append("set VOICE_PUBLIC_URL to the https:// address of this port")
     if settings.twilio_skip_signature_validation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from voice_runtime.clock import Clock, SystemClock
 from voice_runtime.errors import TokenError
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 """No webhook of the carrier comes near this."""
 MAX_FIELDS = 500
+BODY_SECONDS = 10.0
+"""How long the body of a request may take to come: whoever sends half of one is not waited for."""
 
 _SOCKET_SCHEME = {"http": "ws", "https": "wss"}
 
@@ -42,6 +45,7 @@ class Gate:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._latest = 0.0
         self._auth_token = settings.twilio_auth_token.get_secret_value()
         self._open = settings.twilio_skip_signature_validation
         secret = settings.voice_token_secret.get_secret_value() or self._auth_token
@@ -120,24 +124,29 @@ class Gate:
             bases.append(f"{scheme}://{headers.get('host', '')}")
         if not websocket:
             return bases
-        return [_SOCKET_SCHEME[base.partition("://")[0]] + "://" + base.partition("://")[2] for base in bases]
+        split = [base.partition("://") for base in bases]
+        return [f"{_SOCKET_SCHEME.get(scheme.lower(), scheme)}://{rest}" for scheme, _, rest in split]
 
     # -- tokens --------------------------------------------------------------------------------------------------------
 
     def mint(self, call_sid: str) -> str:
         """A token that lets one media socket of this call in, once, soon."""
-        now = self._clock.wall()
-        return self._minter.mint(call_sid, now, self._settings.voice_token_seconds, secrets.token_bytes(12))
+        return self._minter.mint(call_sid, self._now(), self._settings.voice_token_seconds, secrets.token_bytes(12))
 
     def spend(self, token: str) -> MediaToken:
         """Use the token up. Raises `Refused` when it is forged, expired or used."""
-        now = self._clock.wall()
+        now = self._now()
         try:
             read = self._minter.read(token, now)
             self._used.spend(read, now)
         except TokenError as error:
             raise Refused(403, str(error)) from error
         return read
+
+    def _now(self) -> float:
+        """Never back: else a clock that jumped ahead and was set right would make every new token an expired one."""
+        self._latest = max(self._latest, self._clock.wall())
+        return self._latest
 
 
 def _target(connection: HTTPConnection) -> str:
@@ -149,8 +158,14 @@ def _target(connection: HTTPConnection) -> str:
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise Refused(413, "the body is too large")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise Refused(413, "the body is too large")
+    except TimeoutError:
+        raise Refused(408, "the body did not come") from None
+    except ClientDisconnect:
+        raise Refused(400, "the peer left before its body had come") from None
     return bytes(body)

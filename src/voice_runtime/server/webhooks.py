@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from voice_runtime.errors import CallLimitError
+from voice_runtime.errors import CallLimitError, ConfigurationError
 from voice_runtime.events import CallEnd, Direction, EndReason
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.media import DIRECTION, FROM, TO
@@ -63,6 +63,7 @@ class Webhooks:
         on_sms: SmsHandler | None = None,
         on_sms_status: Callable[[SmsStatus], Awaitable[None] | None] | None = None,
     ) -> None:
+        _require_stream_url(settings)
         self._settings = settings
         self._gate = gate
         self._switchboard = switchboard
@@ -90,8 +91,8 @@ class Webhooks:
             return _xml(twiml.reject("busy"))
         base = self._gate.public_bases(request)[0]
         parameters = {
-            FROM: form.get("From", "")[:400],
-            TO: form.get("To", "")[:400],
+            FROM: _parameter(form.get("From", "")),
+            TO: _parameter(form.get("To", "")),
             DIRECTION: Direction.OUTBOUND if outbound else Direction.INBOUND,
         }
         return _xml(
@@ -150,6 +151,24 @@ class Webhooks:
         return Response(status_code=204)
 
 
+def _require_stream_url(settings: Settings) -> None:
+    """An address that no stream can have must be known now, and not from the first caller."""
+    if settings.public_url:
+        try:
+            twiml.stream_url(settings.public_url + settings.voice_media_path)
+        except ValueError:
+            name = "VOICE_PUBLIC_URL" if settings.voice_public_url else "VOICE_STREAM_URL"
+            raise ConfigurationError(
+                f"{name} is no address that a media stream can have.",
+                remedy="Write https://host, without user name, password or query.",
+            ) from None  # the cause quotes it, and it may hold a password
+
+
+def _parameter(value: str) -> str:
+    """What a `<Parameter>` can carry of it: XML has no way to write some control characters."""
+    return "".join(filter(str.isprintable, value))[:400]
+
+
 def _xml(document: str) -> Response:
     return Response(document, media_type="text/xml")
 
@@ -158,7 +177,9 @@ async def refusal(request: Request, refused: Exception) -> Response:
     """The answer to a stranger: what was wrong goes into our log, not to them."""
     assert isinstance(refused, Refused)
     log.warning("%s %s refused: %s", request.method, request.url.path, refused)
-    return Response("Refused.\n", refused.status, media_type="text/plain")
+    # What is left of a body that was not read is no next request.
+    headers = {"connection": "close"} if refused.status in (408, 413) else None
+    return Response("Refused.\n", refused.status, headers, "text/plain")
 
 
 def _read(parse: Callable[[Mapping[str, str]], T], form: Mapping[str, str]) -> T:

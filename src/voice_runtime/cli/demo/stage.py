@@ -8,6 +8,7 @@ import dataclasses
 import json
 import secrets
 import socket
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rich.text import Text
 from voice_runtime.cli.demo.agent import delivery_line
 from voice_runtime.cli.demo.caller import caller
 from voice_runtime.cli.demo.verdict import Check, judge
+from voice_runtime.cli.output import FAILED, give_up
 from voice_runtime.events import (
     CallEnded,
     CallEvent,
@@ -29,6 +31,7 @@ from voice_runtime.events import (
     UtteranceFinished,
     UtteranceStarted,
 )
+from voice_runtime.registry import STT, TTS
 from voice_runtime.server.voice_app import VoiceApp
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
@@ -45,7 +48,17 @@ CALL_SECONDS = 120.0
 
 
 def run_demo(out: Path, json: bool = False) -> int:
-    """Make the call; write `call.wav`, `transcript.txt` and `call.svg` into `out`. 0 when everything was right."""
+    """Make the call; write `call.wav`, `transcript.txt` and `call.svg` into `out`. 0 when everything was right.
+
+    What would spoil it is found out first: speech that is not installed (`ProviderLoadError`), a folder that is none.
+    """
+    TTS.load("espeak")
+    STT.load("pocketsphinx")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        give_up(f"{out} cannot be written to: {error.strerror}. Choose another folder with --out.", FAILED)
     console = Console(stderr=json, highlight=False)
     return asyncio.run(_Stage(out, console, as_json=json).play())
 
@@ -135,7 +148,6 @@ class _Stage:
         return notes
 
     def _write(self, record: CallRecord, notes: list[Annotation]) -> None:
-        self._out.mkdir(parents=True, exist_ok=True)
         record.write_wav(self._out / "call.wav")
         (self._out / "transcript.txt").write_text(transcript(notes), encoding="utf-8")
         picture = CallPicture(
