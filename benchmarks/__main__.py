@@ -16,7 +16,13 @@ from contextlib import contextmanager
 
 from voice_runtime import VoiceSession
 
-CALLS, SECONDS, ROUNDS = 50, 6.0, 3
+CALLS, SECONDS, ROUNDS = (50, 100), 6.0, 3
+SERVERS = {
+    "picows": "bare picows echo",
+    "ours": "voice-runtime echo",
+    "bare": "bare FastAPI echo",
+    "ours-asgi": "voice-runtime, ASGI",
+}
 FRAME = b"\xff" * 160
 
 
@@ -47,32 +53,38 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def media_path() -> None:
-    """CPU of a whole echo call, ours against the bare FastAPI echo, in turns."""
-    results: dict[str, list[tuple[float, dict[str, float]]]] = {"bare": [], "ours": []}
+def media_path(calls: int) -> None:
+    """CPU of a whole echo call: ours on the fast path and on ASGI, each beside an echo with nothing around it."""
+    costs: dict[str, list[float]] = {kind: [] for kind in SERVERS}
+    facts: dict[str, list[dict[str, float]]] = {kind: [] for kind in SERVERS}
     for _ in range(ROUNDS):
-        for kind in results:
+        for kind in SERVERS:
             with server(kind) as (pid, port):
                 before = cpu_seconds(pid)
                 load = subprocess.run(
-                    [sys.executable, "-m", "benchmarks.load", str(port), str(CALLS), str(SECONDS)],
+                    [sys.executable, "-m", "benchmarks.load", str(port), str(calls), str(SECONDS)],
                     capture_output=True,
                     text=True,
                     check=True,
                 )
-                cost = (cpu_seconds(pid) - before) / CALLS / SECONDS * 1000
-                results[kind].append((cost, json.loads(load.stdout)))
-    print(f"\n{CALLS} calls for {SECONDS:g} s, {ROUNDS} rounds in turns, medians")
+                costs[kind].append((cpu_seconds(pid) - before) / calls / SECONDS * 1000)
+                facts[kind].append(json.loads(load.stdout))
+    print(f"\n{calls} calls for {SECONDS:g} s, {ROUNDS} rounds in turns, medians")
     print(f"{'server':22} {'CPU ms / call / s':>18} {'came back':>10} {'p50 ms':>8} {'p99 ms':>8}")
-    medians = {}
-    for kind, name in (("bare", "bare FastAPI echo"), ("ours", "voice-runtime echo")):
-        costs = [cost for cost, _ in results[kind]]
-        medians[kind] = statistics.median(costs)
-        facts = [fact for _, fact in results[kind]]
-        middle = {key: statistics.median(fact[key] for fact in facts) for key in facts[0]}
-        print(f"{name:22} {medians[kind]:18.2f} {middle['back']:10.1%} {middle['p50_ms']:8.2f} {middle['p99_ms']:8.2f}")
-    pairs = [ours[0] / bare[0] for bare, ours in zip(results["bare"], results["ours"], strict=True)]
-    print(f"ratio {statistics.median(pairs):.2f} (pairs: {', '.join(f'{p:.2f}' for p in pairs)}); target: at most 1.50")
+    middle = {
+        kind: {key: statistics.median(fact[key] for fact in facts[kind]) for key in facts[kind][0]} for kind in SERVERS
+    }
+    for kind, name in SERVERS.items():
+        cost, fact = statistics.median(costs[kind]), middle[kind]
+        print(f"{name:22} {cost:18.2f} {fact['back']:10.1%} {fact['p50_ms']:8.2f} {fact['p99_ms']:8.2f}")
+    for kind, floor in (("ours", "picows"), ("ours-asgi", "bare"), ("ours", "bare")):
+        pairs = [ours / least for ours, least in zip(costs[kind], costs[floor], strict=True)]
+        delay = middle[kind]["p99_ms"] / middle[floor]["p99_ms"]
+        print(
+            f"{SERVERS[kind]} / {SERVERS[floor]}: CPU {statistics.median(pairs):.2f}"
+            f" (pairs: {', '.join(f'{p:.2f}' for p in pairs)}), p99 {delay:.2f}"
+        )
+    print("target: CPU at most 1.50, p99 at most 2.00 times the floor of the same path")
 
 
 async def inbound_cost(count: int = 100_000) -> float:
@@ -116,4 +128,5 @@ async def outbound_cost(count: int = 3_000) -> float:
 if __name__ == "__main__":
     print(f"put_inbound on the loop                    {asyncio.run(inbound_cost()):5.2f} us   target: under 1")
     print(f"put_outbound_sync, other thread, in a burst {asyncio.run(outbound_cost()):4.2f} us   target: under 2")
-    media_path()
+    for calls in CALLS:
+        media_path(calls)

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     voice_server_host: str = Field(default="127.0.0.1", description="Address the server listens on.")
     voice_server_port: int = Field(default=8080, ge=0, le=65535, description="Port the server listens on.")
     voice_media_path: str = Field(default="/voice", description="Path of the media WebSocket.")
+    voice_fast_sockets: bool = Field(
+        default=True,
+        description="Serve media sockets past ASGI, at less cost. Off: ASGI middleware of your own sees them.",
+    )
     voice_trust_forwarded: bool = Field(
         default=False,
         description="Believe X-Forwarded-Host and X-Forwarded-Proto. Only behind a proxy that sets both itself.",

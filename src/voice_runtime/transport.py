@@ -100,10 +100,18 @@ class SocketClosed(Exception):
 
 
 class MediaSocket(Protocol):
-    """The three things a transport needs of a WebSocket."""
+    """The three things a transport needs of a WebSocket, and one of them in two ways."""
 
     async def receive(self) -> str | bytes:
         """The next message. Raises `SocketClosed` when there will be none."""
+
+    async def receive_until(self, enough: Callable[[str | bytes], bool]) -> None:
+        """Give every message to `enough` until it returns True. Raises as `receive` does, and what `enough` raises.
+
+        A socket that can calls it for a message as it comes, without a turn of the loop.
+        """
+        while not enough(await self.receive()):
+            pass
 
     def send(self, message: str) -> Awaitable[None] | None:
         """Send, in the order of the calls: None when it is done, else what to await before the next one.

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 import weakref
+from collections.abc import Awaitable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from voice_runtime.mock.tts import MockTts
 from voice_runtime.session import hearing
 from voice_runtime.simulator import Line, listens
 from voice_runtime.stt import SttProvider
-from voice_runtime.transport import CallInfo
+from voice_runtime.transport import CallInfo, MediaSocket
 from voice_runtime.transports.twilio_ws import TwilioStream
 from voice_runtime.wire.media import Malformed, Unknown, decode_from_carrier, decode_from_server
 from voice_runtime.wire.signature import sign
@@ -259,7 +260,7 @@ async def test_a_stalled_rest_endpoint_does_not_keep_a_call() -> None:
     assert MockTts.render("bye") in record.ear
 
 
-class DeadSocket:
+class DeadSocket(MediaSocket):
     """A peer that is there and takes nothing: half dead."""
 
     def __init__(self) -> None:
@@ -269,8 +270,11 @@ class DeadSocket:
     async def receive(self) -> str:
         return await self.inbox.get()
 
-    def send(self, message: str) -> object:
-        return self.never.wait()
+    def send(self, message: str) -> Awaitable[None]:
+        return self._wait()
+
+    async def _wait(self) -> None:
+        await self.never.wait()
 
     async def close(self, code: int = 1000) -> None: ...
 
@@ -278,7 +282,7 @@ class DeadSocket:
 async def test_a_socket_that_takes_nothing_is_given_up() -> None:
     """The reason says that sending stalled, and whose fault it was."""
     session = VoiceSession()
-    media = TwilioStream(DeadSocket(), send_stall_seconds=0.1)  # type: ignore[arg-type]
+    media = TwilioStream(DeadSocket(), send_stall_seconds=0.1)
     media.info = CallInfo("CA1", "MZ1")
     session.media_started(media.info)
     session.send_audio(b"\xff" * 160)
@@ -290,7 +294,7 @@ async def test_a_socket_that_takes_nothing_is_given_up() -> None:
 async def test_a_socket_from_which_nothing_comes_is_given_up() -> None:
     """A carrier that vanished without a word is noticed by its silence."""
     session = VoiceSession()
-    media = TwilioStream(DeadSocket(), media_timeout=0.1)  # type: ignore[arg-type]
+    media = TwilioStream(DeadSocket(), media_timeout=0.1)
     media.info = CallInfo("CA1", "MZ1")
     session.media_started(media.info)
     await asyncio.wait_for(media.run(session), 2)

@@ -84,6 +84,7 @@ def create_app(
 
     app = FastAPI(title="voice-runtime", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.switchboard = switchboard
+    app.state.media = media  # for a web server that has a faster way to it than ASGI
 
     for path in (settings.voice_media_path, settings.voice_media_path + "/{token}"):
         app.router.routes.append(WebSocketRoute(path, media))

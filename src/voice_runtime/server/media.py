@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Callable
 
+from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -16,7 +17,7 @@ from voice_runtime.server.socket import AsgiSocket
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Handler, Switchboard
-from voice_runtime.transport import CallControl, CallInfo
+from voice_runtime.transport import CallControl, CallInfo, MediaSocket
 from voice_runtime.transports.twilio_ws import HandshakeError, TwilioStream
 
 __all__ = ["DIRECTION", "FROM", "TO", "MediaEndpoint"]
@@ -30,7 +31,8 @@ FROM, TO, DIRECTION = "voice-runtime.from", "voice-runtime.to", "voice-runtime.d
 class MediaEndpoint:
     """Serves media sockets. `route` picks the handler for a call, `new_session` makes what it is given.
 
-    It is an ASGI application of its own: the framework's wrapping of every message costs as much as our work on it.
+    It is an ASGI application of its own: the framework's wrapping of every message costs as much as our work on it. The
+    fast path (`fast_server`) comes in by `admit` and `serve`, which is all that there is to a media socket.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class MediaEndpoint:
         control: CallControl | None,
     ) -> None:
         self._settings = settings
+        self._path = settings.voice_media_path
         self._gate = gate
         self._switchboard = switchboard
         self._route = route
@@ -53,16 +56,46 @@ class MediaEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
         try:
-            self._gate.check_socket(websocket)
-            call_sid = self._entitled_call(websocket.path_params.get("token", ""))
-            self._switchboard.admit(call_sid)
-        except (Refused, CallLimitError) as error:
-            log.warning("media socket refused: %s", error)
+            call_sid = self.admit(websocket, websocket.path_params.get("token", ""))
+        except Refused:
             await websocket.close(1008)  # before accept: the stranger gets HTTP 403
             return
         try:
             await websocket.accept()
-            await self._serve(AsgiSocket(receive, send, self._settings.voice_max_message_bytes), call_sid)
+        except BaseException:  # the peer did not wait for it
+            self._switchboard.release()
+            raise
+        await self.serve(AsgiSocket(receive, send, self.max_message_bytes), call_sid)
+
+    @property
+    def max_message_bytes(self) -> int:
+        return self._settings.voice_max_message_bytes
+
+    def token_in(self, path: str) -> str | None:
+        """The token in the path of a media socket, "" for one without; None when the path is not ours."""
+        own, token = path[: len(self._path)], path[len(self._path) :]
+        if own != self._path or (token and (token[0] != "/" or token == "/" or "/" in token[1:])):
+            return None
+        return token[1:]
+
+    def admit(self, handshake: HTTPConnection, token: str) -> str | None:
+        """Let a socket in before it is accepted: its place is taken, and `serve` gives it back.
+
+        Returns the call that the token is for. Raises `Refused`; why is in the log.
+        """
+        try:
+            self._gate.check_socket(handshake)
+            call_sid = self._entitled_call(token)
+            self._switchboard.admit(call_sid)
+        except (Refused, CallLimitError) as error:
+            log.warning("media socket refused: %s", error)
+            raise Refused(403, "media socket refused") from error
+        return call_sid
+
+    async def serve(self, socket: MediaSocket, entitled: str | None) -> None:
+        """Carry the call of a socket that was admitted and is accepted."""
+        try:
+            await self._serve(socket, entitled)
         finally:
             self._switchboard.release()
 
@@ -74,7 +107,7 @@ class MediaEndpoint:
             raise Refused(403, "no media token; for TwiML that is not ours, VOICE_REQUIRE_TOKEN=false opts out")
         return None
 
-    async def _serve(self, socket: AsgiSocket, entitled: str | None) -> None:
+    async def _serve(self, socket: MediaSocket, entitled: str | None) -> None:
         media = TwilioStream(socket, control=self._control, media_timeout=self._settings.voice_media_timeout)
         try:
             info = await media.open(self._settings.voice_start_timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Coroutine, Generator
 from types import CoroutineType
 from typing import Any
@@ -9,15 +10,17 @@ from typing import Any
 from starlette.types import Receive, Send
 from starlette.websockets import WebSocketDisconnect
 
-from voice_runtime.transport import SocketClosed
+from voice_runtime.transport import MediaSocket, SocketClosed
 
 __all__ = ["AsgiSocket"]
+
+CLOSING_SECONDS = 2.0
 
 _GONE = (RuntimeError, OSError, WebSocketDisconnect)
 """What servers raise when one sends on a socket that is closed."""
 
 
-class AsgiSocket:
+class AsgiSocket(MediaSocket):
     """Accepted already. A message of more than `max_bytes` is handed on as an empty one: malformed, and ignored."""
 
     def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
@@ -69,8 +72,9 @@ class AsgiSocket:
             return
         self._closed = True
         try:
-            await self._send({"type": "websocket.close", "code": code})
-        except _GONE:
+            async with asyncio.timeout(CLOSING_SECONDS):  # servers wait for a peer that takes nothing
+                await self._send({"type": "websocket.close", "code": code})
+        except (*_GONE, TimeoutError):
             pass  # it closed itself in the meantime: that is what we wanted
 
 

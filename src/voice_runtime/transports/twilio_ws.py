@@ -135,27 +135,32 @@ class TwilioStream:
 
     async def _read(self, call: CallPort) -> CallEnd:
         """Feed the call until the carrier stops or the socket closes."""
-        receive, put_inbound, now = self._socket.receive, call.put_inbound, asyncio.get_running_loop().time
-        while True:
-            try:
-                message = decode_from_carrier(await receive())
-            except SocketClosed as closed:
-                if closed.code in (1000, 1001):
-                    return CallEnd(EndReason.CALLER_HUNG_UP, f"the carrier closed the socket ({closed.code})")
-                return CallEnd(EndReason.CONNECTION_LOST, f"the socket broke ({closed.code})")
+        put_inbound, now = call.put_inbound, asyncio.get_running_loop().time
+
+        def stopped(data: str | bytes) -> bool:
             self._received_at = now()
+            message = decode_from_carrier(data)
             if isinstance(message, Media):
                 if message.media.track != "outbound" and (payload := message.media.payload):
                     put_inbound(payload)
                     call.tap_caller(payload)
-            elif isinstance(message, Stop):
-                return CallEnd(EndReason.CALLER_HUNG_UP, "the carrier stopped the stream")
             elif isinstance(message, Mark):
                 call.signal_mark_received(message.mark.name)
             elif isinstance(message, Dtmf):
                 call.dtmf_received(message.dtmf.digit)
+            elif isinstance(message, Stop):
+                return True
             else:
                 self._note(message)
+            return False
+
+        try:
+            await self._socket.receive_until(stopped)
+        except SocketClosed as closed:
+            if closed.code in (1000, 1001):
+                return CallEnd(EndReason.CALLER_HUNG_UP, f"the carrier closed the socket ({closed.code})")
+            return CallEnd(EndReason.CONNECTION_LOST, f"the socket broke ({closed.code})")
+        return CallEnd(EndReason.CALLER_HUNG_UP, "the carrier stopped the stream")
 
     def _note(self, message: Connected | Start | Media | Dtmf | Mark | Unknown | Malformed) -> None:
         """Something that changes nothing."""

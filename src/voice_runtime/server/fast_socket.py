@@ -1,0 +1,227 @@
+"""A picows WebSocket as the socket that transports talk to: no task, no queue and no turn of the loop for a message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from picows import WSFrame, WSListener, WSMsgType, WSProtocolError, WSTransport
+from picows.picows import WSCloseHandshake
+
+from voice_runtime.transport import MediaSocket, SocketClosed
+
+__all__ = ["FATAL_TIMES", "FastSocket"]
+
+FATAL_TIMES: Final = 4
+"""A message above `max_bytes` is ignored; only one this many times as large costs the call its socket."""
+CLOSING_SECONDS: Final = 2.0
+"""How long the peer may take to answer our close frame."""
+MAX_WAITING: Final = 64
+"""Messages that wait for `receive`; with more, nothing is read from the network."""
+SMALL: Final = 2048
+"""Characters. What is more than 8192 bytes picows hands to `writelines`, in part in a buffer that it uses again."""
+HEADER_ROOM: Final = 14
+
+_TEXT, _BINARY, _CONTINUATION, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION, WSMsgType.CLOSE
+
+NORMAL, GOING_AWAY, NO_CODE, LOST = 1000, 1012, 1005, 1006
+PROTOCOL_ERROR, NOT_UTF_8, TOO_BIG = 1002, 1007, 1009
+
+
+class FastSocket(WSListener, MediaSocket):
+    """Accepted already. A message of more than `max_bytes` is handed on as an empty one: malformed, and ignored.
+
+    `gone` is called when the connection has ended. Until then uvicorn counts this object among its connections: it
+    calls `shutdown` when it stops, and waits.
+    """
+
+    def __init__(self, max_bytes: int, gone: Callable[[FastSocket], None]) -> None:
+        self._max_bytes = max_bytes
+        self._gone = gone
+        self._loop = asyncio.get_running_loop()
+        self._transport: WSTransport | None = None
+        self._end: tuple[int, str] | None = None
+        # Coming in: what waits, or who does.
+        self._waiting: deque[str | bytes] = deque()
+        self._enough: Callable[[str | bytes], bool] | None = None
+        self._wake: asyncio.Future[None] | None = None
+        self._fragments: _Fragments | None = None
+        self._holding_back = False
+        # Going out: None while there is room.
+        self._room: asyncio.Future[None] | None = None
+        self._abort: asyncio.TimerHandle | None = None
+
+    # -- what the transport of a call uses -----------------------------------------------------------------------------
+
+    async def receive(self) -> str | bytes:
+        while not self._waiting:
+            await self._next()
+        message = self._waiting.popleft()
+        if self._holding_back and not self._waiting and self._transport is not None and self._end is None:
+            self._holding_back = False
+            self._transport.underlying_transport.resume_reading()
+        return message
+
+    async def receive_until(self, enough: Callable[[str | bytes], bool]) -> None:
+        while self._waiting:
+            if enough(await self.receive()):
+                return
+        self._enough = enough
+        try:
+            await self._next()
+        finally:
+            self._enough = None
+
+    async def _next(self) -> None:
+        """Wait until `_wake` is set: something came, or `_enough` was reached."""
+        if self._end is not None:
+            raise SocketClosed(*self._end)
+        self._wake = self._loop.create_future()
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+
+    def send(self, message: str) -> Awaitable[None] | None:
+        if self._end is not None or self._transport is None:
+            raise SocketClosed(*self._end or (LOST, ""))
+        if len(message) <= SMALL:
+            self._transport.send(_TEXT, message)
+        else:
+            data = bytearray(HEADER_ROOM) + message.encode()
+            self._transport.send_reuse_external_bytearray(_TEXT, data, HEADER_ROOM)
+        if self._room is None:
+            return None
+        if self._room.done():  # whoever waited for it was cancelled
+            self._room = self._loop.create_future()
+        return self._room
+
+    async def close(self, code: int = NORMAL) -> None:
+        self._close(code)
+
+    def shutdown(self) -> None:
+        """The server stops: uvicorn's word, and the code that it gives to sockets of its own."""
+        self._close(GOING_AWAY)
+
+    def _close(self, code: int) -> None:
+        if self._end is not None or self._transport is None:
+            return
+        self._transport.send_close(code)  # type: ignore[arg-type]  # any number is right; its enum has the best known
+        self._ended(code)
+        self._waiting.clear()
+        if self._holding_back:  # else its answer would not be read
+            self._transport.underlying_transport.resume_reading()
+        self._abort_later(self._transport)
+
+    def _abort_later(self, transport: WSTransport) -> None:
+        """A peer that takes nothing, or does not answer our close frame, is not waited for."""
+        if self._abort is None:
+            self._abort = self._loop.call_later(CLOSING_SECONDS, transport.disconnect, False)
+
+    def _ended(self, code: int, reason: str = "") -> None:
+        """Nothing is sent and nothing is handed on from here on."""
+        if self._end is None:
+            self._end = (code, reason)
+            for future in (self._wake, self._room):
+                if future is not None and not future.done():
+                    future.set_exception(SocketClosed(code, reason))
+                    future.exception()  # seen: nobody has to be waiting
+
+    # -- what picows calls ---------------------------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind is _TEXT and frame.fin and self._fragments is None:
+            if frame.payload_size > self._max_bytes:
+                self._deliver(b"")
+                return
+            try:
+                message = frame.get_payload_as_utf8_text()
+            except UnicodeDecodeError as error:
+                raise WSProtocolError(NOT_UTF_8, "not UTF-8") from error
+            self._deliver(message)
+        elif kind is _CLOSE:
+            self._closed_by_peer(transport, frame.get_payload_as_bytes())
+        elif kind in (_TEXT, _BINARY, _CONTINUATION):
+            self._add(kind, frame)
+
+    def _deliver(self, message: str | bytes) -> None:
+        if self._end is not None:
+            return
+        wake = self._wake
+        if self._enough is None or wake is None or wake.done():
+            self._waiting.append(message)
+            if wake is not None and not wake.done():
+                wake.set_result(None)
+            if len(self._waiting) >= MAX_WAITING and not self._holding_back and self._transport is not None:
+                self._holding_back = True
+                self._transport.underlying_transport.pause_reading()
+            return
+        try:
+            if self._enough(message):
+                wake.set_result(None)
+        except Exception as error:  # the receiver's own: it is raised where it waits
+            wake.set_exception(error)
+
+    def _add(self, kind: WSMsgType, frame: WSFrame) -> None:
+        """A message of other than one text frame."""
+        if (kind is _CONTINUATION) is (self._fragments is None):
+            raise WSProtocolError(PROTOCOL_ERROR, "fragments out of order")
+        message = self._fragments = self._fragments or _Fragments(kind)
+        message.size += frame.payload_size
+        if message.size > FATAL_TIMES * self._max_bytes:
+            raise WSProtocolError(TOO_BIG, "message too big")
+        if message.size <= self._max_bytes:
+            message.data += frame.get_payload_as_bytes()
+        if frame.fin:
+            self._fragments = None
+            if message.size > self._max_bytes:
+                self._deliver(b"")
+            else:
+                self._deliver(message.finished())
+
+    def _closed_by_peer(self, transport: WSTransport, payload: bytes) -> None:
+        code = int.from_bytes(payload[:2]) if payload else NO_CODE
+        self._ended(code, payload[2:].decode())  # picows has checked it
+        transport.send_close(NORMAL if code == NO_CODE else code)  # type: ignore[arg-type]  # as above
+        transport.disconnect()
+        self._abort_later(transport)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        handshake: WSCloseHandshake | None = transport.close_handshake
+        if handshake is not None and (ours := handshake.sent) is not None:
+            self._ended(ours.code.value, ours.reason)  # picows closes a socket that breaks the protocol
+        self._ended(LOST)
+        if self._abort is not None:
+            self._abort.cancel()
+        self._gone(self)
+
+    def pause_writing(self) -> None:
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+
+class _Fragments:
+    """What has come of a message. Of one that is too large, only the size."""
+
+    __slots__ = ("data", "kind", "size")
+
+    def __init__(self, kind: WSMsgType) -> None:
+        self.kind, self.size, self.data = kind, 0, bytearray()
+
+    def finished(self) -> str | bytes:
+        if self.kind is not _TEXT:
+            return bytes(self.data)
+        try:
+            return self.data.decode()
+        except UnicodeDecodeError as error:
+            raise WSProtocolError(NOT_UTF_8, "not UTF-8") from error
