@@ -54,6 +54,7 @@ class Switchboard:
         self._record = record
         self._reserved = 0
         self._draining = False
+        self._hanging_up = False  # the time for draining is up
         self._calls: dict[int, VoiceSession] = {}
         self._expected: dict[str, asyncio.TimerHandle] = {}
         self._empty = asyncio.Event()
@@ -138,6 +139,8 @@ class Switchboard:
         unlisten = session.on_event(lambda event: ends.append(event.end) if isinstance(event, CallEnded) else None)
         try:
             session.media_started(media.info)
+            if self._hanging_up:
+                session.request_disconnect(EndReason.DRAINED)  # it was being let in when the others were hung up
             if self._record is not None:
                 recording = await self._start_recording(self._record, session)
             session.tasks.start("stt", session.start_stt())
@@ -256,6 +259,7 @@ class Switchboard:
         log.warning("draining: hanging up %d calls that are still alive", len(self._calls))
         for call_sid in list(self._expected):
             self.forget(call_sid)
+        self._hanging_up = True
         for session in self.calls:
             session.request_disconnect(EndReason.DRAINED)
         try:

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from voice_runtime import BlockingSession, CallHangupError, VoiceSession, tasks
+from voice_runtime import BlockingSession, CallHangupError, VoiceSession, switchboard, tasks
 from voice_runtime.events import CallEnded, EndReason, PlaybackOutcome, ProviderFailed
 from voice_runtime.stt import SttProvider
-from voice_runtime.switchboard import Handler, Switchboard
 from voice_runtime.transport import CallInfo, MediaSocket, SocketClosed
 from voice_runtime.transports.twilio_ws import TwilioStream
 
@@ -65,16 +64,18 @@ async def frames(text: str) -> AsyncIterator[bytes]:
     yield b"\x55" * 160
 
 
-async def carried(handler: Handler, *, tts: object = None, session: VoiceSession | None = None) -> VoiceSession:
+async def carried(
+    handler: switchboard.Handler, *, tts: object = None, session: VoiceSession | None = None
+) -> VoiceSession:
     """One call that `handler` answers, to its end."""
     session = session or VoiceSession()
     session.tts = tts  # type: ignore[assignment]
     media = TwilioStream(Peer())  # type: ignore[arg-type]
     media.info = INFO
-    switchboard = Switchboard()
-    switchboard.reserve()
+    board = switchboard.Switchboard()
+    board.reserve()
     async with asyncio.timeout(5):
-        await switchboard.carry(session, media, handler)
+        await board.carry(session, media, handler)
     return session
 
 
@@ -202,6 +203,107 @@ async def test_words_without_any_audio_were_not_heard() -> None:
 
     await carried(answer, tts=Tts(nothing, nothing))
     assert [u.heard_text for u in said] == ["", "", ""]
+
+
+async def test_interrupting_when_nothing_plays_harms_nothing_that_comes() -> None:
+    """Before the first utterance and between two: both are whole."""
+    said: list[Any] = []
+
+    async def answer(call: VoiceSession) -> None:
+        for _ in range(2):
+            call.interrupt()
+            call.interrupt()
+            said.append((await call.say("one")).outcome)
+
+    await carried(answer, tts=Tts(frames, frames))
+    assert said == [PlaybackOutcome.PLAYED] * 2
+
+
+async def test_interrupting_one_utterance_leaves_the_one_that_waits_for_its_turn() -> None:
+    """Two tasks speak at once: they take turns, and a key silences only what was playing."""
+
+    async def stalls(text: str) -> AsyncIterator[bytes]:
+        yield b"\x55" * 160
+        await asyncio.Event().wait()
+
+    said: list[Any] = []
+
+    async def answer(call: VoiceSession) -> None:
+        asyncio.get_running_loop().call_later(0.05, call.dtmf_received, "1")
+        said.extend(u.outcome for u in await asyncio.gather(call.say("one"), call.say("two")))
+
+    await carried(answer, tts=Tts(stalls, frames))
+    assert said == [PlaybackOutcome.INTERRUPTED, PlaybackOutcome.PLAYED]
+
+
+async def test_a_file_that_is_not_there_is_the_handlers_to_catch() -> None:
+    said: list[Any] = []
+
+    async def answer(call: VoiceSession) -> None:
+        with pytest.raises(FileNotFoundError, match="nowhere.wav"):
+            await call.play("/nowhere.wav")
+        said.append((await call.say("one")).outcome)
+
+    await carried(answer, tts=Tts(frames))
+    assert said == [PlaybackOutcome.PLAYED]
+
+
+async def test_an_utterance_that_is_given_up_falls_silent_and_the_next_is_whole() -> None:
+    """`asyncio.timeout` around `say`: the carrier is told to drop it, at whatever moment the time was up."""
+
+    async def long(text: str) -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"\x55" * 160
+            await asyncio.sleep(0.001)
+
+    said: list[Any] = []
+
+    async def answer(call: VoiceSession) -> None:
+        for n in range(10):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(call.say("long"), 0.0015 * n)
+            said.append(await call.say("short"))
+
+    await carried(answer, tts=Tts(*[lambda text: long(text) if text == "long" else frames(text)] * 20))
+    assert {(u.outcome, u.queued_ms) for u in said} == {(PlaybackOutcome.PLAYED, 20.0)}
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_call_that_begins_after_the_drain_hung_everybody_up_is_hung_up_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its socket was let in and had not started yet."""
+    monkeypatch.setattr(switchboard, "HANGUP_GRACE_SECONDS", 1.0)
+    board = switchboard.Switchboard()
+    board.reserve()
+    draining = asyncio.create_task(board.drain(0.0))
+    await asyncio.sleep(0.05)
+    media = TwilioStream(Peer())  # type: ignore[arg-type]
+    media.info = INFO
+
+    async def answer(call: VoiceSession) -> None:
+        await call.wait_ended()
+
+    async with asyncio.timeout(2):
+        end = await board.carry(VoiceSession(), media, answer)
+    board.release()
+    await draining
+    assert end.reason is EndReason.DRAINED
+
+
+async def test_a_call_is_hung_up_when_it_has_lasted_long_enough() -> None:
+    async def answer(call: VoiceSession) -> None:
+        await asyncio.sleep(10)
+
+    board = switchboard.Switchboard(max_call_seconds=0.05, handler_grace_seconds=0.05)
+    board.reserve()
+    media = TwilioStream(Peer())  # type: ignore[arg-type]
+    media.info = INFO
+    async with asyncio.timeout(2):
+        end = await board.carry(VoiceSession(), media, answer)
+    assert end.reason is EndReason.MAX_DURATION
 
 
 # -- handlers ----------------------------------------------------------------------------------------------------------
