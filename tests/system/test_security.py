@@ -88,13 +88,14 @@ async def test_a_media_socket_is_refused_before_it_is_accepted() -> None:
         calls = answering(system)
         good = await stream_url(system)
         plain = good.rpartition("/")[0]
+        other = good[:-2] + ("BA" if good.endswith("AA") else "AA")
         for url, signature in [
             (good, None),
             (good, "forged"),
             (good, sign("another token", good)),
             (plain, sign(TOKEN, plain)),
             (plain + "/x", sign(TOKEN, plain + "/x")),
-            (good[:-2] + "AA", sign(TOKEN, good[:-2] + "AA")),
+            (other, sign(TOKEN, other)),
         ]:
             with pytest.raises(InvalidStatus) as refused:
                 await media_socket(system, url, signature)
