@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from voice_runtime import BlockingSession, CallHangupError, VoiceSession, switchboard, tasks
-from voice_runtime.events import CallEnded, EndReason, PlaybackOutcome, ProviderFailed
+from voice_runtime.events import CallEnded, EndReason, MarkOutcome, PlaybackOutcome, ProviderFailed
 from voice_runtime.stt import SttProvider
 from voice_runtime.transport import CallInfo, MediaSocket, SocketClosed
 from voice_runtime.transports.twilio_ws import TwilioStream
@@ -65,12 +65,16 @@ async def frames(text: str) -> AsyncIterator[bytes]:
 
 
 async def carried(
-    handler: switchboard.Handler, *, tts: object = None, session: VoiceSession | None = None
+    handler: switchboard.Handler,
+    *,
+    tts: object = None,
+    session: VoiceSession | None = None,
+    peer: Peer | None = None,
 ) -> VoiceSession:
     """One call that `handler` answers, to its end."""
     session = session or VoiceSession()
     session.tts = tts  # type: ignore[assignment]
-    media = TwilioStream(Peer())  # type: ignore[arg-type]
+    media = TwilioStream(peer or Peer())  # type: ignore[arg-type]
     media.info = INFO
     board = switchboard.Switchboard()
     board.reserve()
@@ -520,3 +524,50 @@ async def test_a_task_that_swallows_its_cancellation_does_not_keep_the_call_for_
     assert [len(owner), swallowed.count(2)] == [1, 2]
     release.set()
     await stuck
+
+
+async def test_a_broken_mixer_of_the_program_costs_neither_words_nor_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    """It fails on every piece of audio, both ways, and on a barge-in: it is told once, and let go."""
+
+    class Broken:
+        def write_caller(self, data: bytes) -> None:
+            raise OSError("disk full")
+
+        write_agent = write_caller
+
+        def clear_agent(self) -> None:
+            raise OSError("disk full")
+
+    said: list[Any] = []
+
+    async def answer(call: VoiceSession) -> None:
+        for use in (
+            lambda: peer.inbox.put_nowait('{"event":"media","media":{"payload":"/////w=="}}'),
+            lambda: call.interrupt(),
+            lambda: None,
+        ):
+            call.set_mixer(Broken())
+            use()
+            await asyncio.sleep(0.02)
+            said.append((await call.say("one")).outcome)
+
+    peer = Peer()
+    session = await carried(answer, tts=Tts(frames, frames, frames), peer=peer)
+    assert said == [PlaybackOutcome.PLAYED] * 3
+    assert session.end is not None and session.end.reason is EndReason.HANDLER_RETURNED
+    assert caplog.text.count("the mixer failed") == 3
+
+
+async def test_a_mark_of_a_call_that_ends_in_that_moment_does_not_wait() -> None:
+    """Another thread ended the call between the look and the leap."""
+    session = VoiceSession()
+    session.media_started(INFO)
+    put_mark = session.stream.put_mark
+
+    def late(name: str) -> Any:
+        session.signal_disconnected()
+        return put_mark(name)
+
+    session.stream.put_mark = late  # type: ignore[method-assign, assignment]
+    async with asyncio.timeout(1):
+        assert await session.mark("m") is MarkOutcome.DISCONNECTED

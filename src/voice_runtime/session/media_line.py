@@ -183,6 +183,8 @@ class MediaLine:
         if self._disconnected.is_set():
             return MarkOutcome.DISCONNECTED
         mark = self.stream.put_mark(name)
+        if self._disconnected.is_set():
+            mark.resolve(MarkOutcome.DISCONNECTED)  # as above
         return self._mark_over(mark, await mark.wait(timeout))
 
     def _mark_over(self, mark: PendingMark, outcome: MarkOutcome) -> MarkOutcome:
@@ -205,11 +207,19 @@ class MediaLine:
 
     def tap_caller(self, data: bytes) -> None:
         if self._mixer is not None:
-            self._mixer.write_caller(data)
+            self._copy(self._mixer.write_caller, data)
 
     def tap_agent(self, data: bytes) -> None:
         if self._mixer is not None:
-            self._mixer.write_agent(data)
+            self._copy(self._mixer.write_agent, data)
+
+    def _copy(self, write: Callable[..., object], *data: bytes) -> None:
+        """A copy that cannot be made must not cost the call: it is logged once, and the mixer let go."""
+        try:
+            write(*data)
+        except Exception:  # the mixer is the program's
+            log.exception("the mixer failed; the call goes on without it")
+            self._mixer = None
 
     # -- what a transport calls, on the loop ---------------------------------------------------------------------------
 
