@@ -22,6 +22,7 @@ from voice_runtime.events import EndReason
 from voice_runtime.mock.tts import MockTts
 from voice_runtime.server import socket as server_socket
 from voice_runtime.server.socket import AsgiSocket
+from voice_runtime.server.webhooks import run_hook
 from voice_runtime.transport import CallInfo
 from voice_runtime.transports.twilio_ws import TwilioStream
 from voice_runtime.wire.signature import sign
@@ -178,3 +179,21 @@ async def test_two_sockets_of_one_call_are_two_calls_and_give_back_two_places() 
             while board.calls or board._reserved:  # noqa: ASYNC110 - nothing tells it
                 await asyncio.sleep(0.01)
     assert board.total == 2 and not board._expected
+
+
+@pytest.mark.parametrize("kind", ["lambda", "object"])
+async def test_a_hook_that_makes_a_coroutine_is_awaited(kind: str) -> None:
+    """`lambda status: store(status)`, or an object with an async `__call__`: it is run, not thrown away."""
+    ran: list[object] = []
+
+    async def store(status: object) -> str:
+        ran.append(status)
+        return "stored"
+
+    class Store:
+        async def __call__(self, status: object) -> str:
+            return await store(status)
+
+    hook = Store() if kind == "object" else lambda status: store(status)
+    assert await run_hook(hook, "completed") == "stored"
+    assert ran == ["completed"]

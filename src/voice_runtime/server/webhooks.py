@@ -198,6 +198,8 @@ async def run_hook(hook: Callable[..., object] | None, argument: object) -> str 
             result = await hook(argument)
         else:
             result = await asyncio.to_thread(hook, argument)
+            if inspect.isawaitable(result):  # a lambda around an async function, an object with an async __call__
+                result = await result
     except Exception:  # the program's hook is broken; the carrier must still be answered
         log.exception("the hook %r failed", getattr(hook, "__name__", hook))
         return None
