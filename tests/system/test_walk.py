@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from voice_runtime import VoiceSession
 from voice_runtime.errors import ConfigurationError
 from voice_runtime.server import VoiceApp, gate
 from voice_runtime.server.gate import Gate, Refused
+from voice_runtime.transports.twilio_ws import TwilioStream
 from voice_runtime.wire.signature import sign
 from voice_runtime.wire.twiml import ConnectStream, parse_twiml
 
@@ -105,3 +107,15 @@ async def test_the_scheme_of_the_public_address_may_be_in_capitals() -> None:
         with pytest.raises(InvalidStatus) as refused:
             await connect(system.url.replace("http", "ws") + "/voice/x", additional_headers={"X-Twilio-Signature": "x"})
     assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize("rate", ["\u00b2", "9" * 5000, -1, "8000"])
+async def test_a_sample_rate_that_is_no_number_costs_no_call(rate: object) -> None:
+    """What a digit is, Unicode and `int` see differently; nobody needs the rate: it is always 8 kHz."""
+
+    class Socket:
+        async def receive(self) -> str:
+            start = {"callSid": "CA1", "mediaFormat": {"sampleRate": rate}}
+            return json.dumps({"event": "start", "streamSid": "MZ1", "start": start})
+
+    assert (await TwilioStream(Socket()).open(1.0)).sample_rate == 8000  # type: ignore[arg-type]

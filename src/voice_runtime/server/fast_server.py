@@ -15,11 +15,11 @@ from urllib.parse import unquote
 import httptools
 from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # not public: the pin is narrow
 from starlette.requests import HTTPConnection
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from voice_runtime.server.fast_socket import FATAL_TIMES, FastSocket
 from voice_runtime.server.gate import Refused
 from voice_runtime.server.media import MediaEndpoint
+from voice_runtime.server.patient_http import PatientHttpProtocol
 from voice_runtime.tasks import TaskOwner
 
 __all__ = ["http_protocol"]
@@ -32,12 +32,12 @@ READ_BUFFER_BYTES: Final = 4096
 FORBIDDEN: Final = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-def http_protocol(media: MediaEndpoint) -> type[HttpToolsProtocol]:
+def http_protocol(media: MediaEndpoint) -> type[PatientHttpProtocol]:
     """What to give to `uvicorn.Config(http=...)`: media sockets go to `media` as fast sockets."""
     return type("MediaHttpProtocol", (_MediaHttpProtocol,), {"media": media})
 
 
-class _MediaHttpProtocol(HttpToolsProtocol):
+class _MediaHttpProtocol(PatientHttpProtocol):
     media: ClassVar[MediaEndpoint]
 
     def handle_websocket_upgrade(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import re
 from collections.abc import Awaitable
 from typing import Any, Final, assert_never
 
@@ -95,13 +96,14 @@ class TwilioStream:
         if not stream_sid:
             raise HandshakeError("start without a streamSid")
         media = body.media_format
+        rate = str(media.sample_rate) if media else ""
         self.info = CallInfo(
             call_sid=body.call_sid,
             stream_sid=stream_sid,
             account_sid=body.account_sid,
             custom_parameters=body.custom_parameters or {},
             encoding=media.encoding if media else "audio/x-mulaw",
-            sample_rate=int(media.sample_rate) if media and str(media.sample_rate).isdigit() else 8000,
+            sample_rate=int(rate) if re.fullmatch("[0-9]{1,6}", rate) else 8000,
         )
         return self.info
 
