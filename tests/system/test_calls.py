@@ -335,3 +335,25 @@ async def test_keys_pressed_during_the_prompt_count() -> None:
 
         await system.call(caller)
     assert got == ["123", "45"]
+
+
+async def test_the_hash_key_after_the_last_digit_means_nothing() -> None:
+    """With a fixed length, a # out of habit neither interrupts what is said next nor answers it."""
+    got: list[object] = []
+    async with phone_system(tts=MockTts()) as system:
+
+        @system.app.call()
+        async def answer(call: VoiceSession) -> None:
+            got.append((await call.collect_digits(2)).text)
+            got.append((await call.say("thank you very much")).interrupted)
+            got.append((await call.collect_digits(1)).text)
+
+        async def caller(line: Line) -> None:
+            line.press("12#")
+            await line.hear_out(quiet_ms=300)
+            line.press("#")
+            line.press("7")
+            await line.stay()
+
+        await system.call(caller)
+    assert got == ["12", False, ""]

@@ -120,10 +120,14 @@ class Webhooks:
 
     def _end_stale(self, status: CallStatus) -> None:
         """The carrier says that the call is over; a socket of it that is half dead must not keep it alive here."""
-        for session in self._switchboard.calls:
-            if session.call_sid == status.call_sid and session.loop is not None:
-                end = CallEnd(EndReason.CALLER_HUNG_UP, f"the carrier reported the call {status.status}")
-                session.loop.call_later(STALE_SOCKET_SECONDS, session.signal_disconnected, end)
+        end = CallEnd(EndReason.CALLER_HUNG_UP, f"the carrier reported the call {status.status}")
+
+        def end_it() -> None:  # whoever has the call then: a session may carry another one by that time
+            for session in self._switchboard.calls:
+                if session.call_sid == status.call_sid:
+                    session.signal_disconnected(end)
+
+        asyncio.get_running_loop().call_later(STALE_SOCKET_SECONDS, end_it)
 
     async def sms(self, request: Request) -> Response:
         """A text message came in; what the program's hook returns is the reply."""

@@ -21,6 +21,9 @@ __all__ = ["BlockingSession"]
 
 T = TypeVar("T")
 
+LOOP_LOOK_SECONDS = 5.0
+"""How often a blocked thread looks whether the loop it waits for is still there."""
+
 
 class BlockingSession:
     """What a plain `def` handler is given. Every call of a method blocks its thread until it is done.
@@ -41,7 +44,15 @@ class BlockingSession:
             raise RuntimeError("This blocks, and this is the event loop: call it from the handler, not a listener.")
         waiting = asyncio.run_coroutine_threadsafe(work, loop)
         try:
-            return waiting.result()
+            while True:
+                try:
+                    return waiting.result(timeout=LOOP_LOOK_SECONDS)
+                except TimeoutError:
+                    # Either the verb's own (NothingHeardError is one), or the time to see whether anybody still works.
+                    if waiting.done():
+                        raise
+                    if not loop.is_running():
+                        raise CallHangupError() from None
         except concurrent.futures.CancelledError:  # the loop is being torn down around us
             raise CallHangupError() from None
         finally:

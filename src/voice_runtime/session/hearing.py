@@ -15,7 +15,7 @@ from voice_runtime.events import FinalTranscript, PartialTranscript, ProviderFai
 from voice_runtime.session.loops import run_on_loop
 from voice_runtime.stt import SttFailure, SttFault, SttProvider
 from voice_runtime.stt_tee import SttTee
-from voice_runtime.turns.digits import DigitCollector, Digits
+from voice_runtime.turns.digits import DigitCollector, Digits, DigitsEnd
 
 if TYPE_CHECKING:
     from voice_runtime.session.lifecycle import CallLife
@@ -50,6 +50,7 @@ class Hearing:
         self._session = session
         self._heard: deque[Transcript] = deque(maxlen=limit)
         self._keys: deque[str] = deque(maxlen=limit)
+        self._spent_key = ""
         self._waiters: list[asyncio.Future[None]] = []
         self._provider = ""
         self._starting = False
@@ -77,9 +78,10 @@ class Hearing:
         while True:
             while self._keys and collector.result is None:
                 collector.press(self._keys.popleft(), now())
-            if collector.wakeup(now()) is not None:
-                assert collector.result is not None
-                return collector.result
+            if (result := collector.wakeup(now())) is not None:
+                # Many press # after the last digit too: that one belongs to this number, and not to the next prompt.
+                self._spent_key = collector.terminator if result.end is DigitsEnd.COMPLETE else ""
+                return result
             if words and self._heard and not collector.keys:
                 return self._heard.popleft()
             if self._session.is_disconnected:
@@ -99,10 +101,14 @@ class Hearing:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
-    def pressed(self, key: str) -> None:
-        """The caller pressed a key."""
+    def pressed(self, key: str) -> bool:
+        """The caller pressed a key. False when it only ends a number that is complete already: it means nothing."""
+        spent, self._spent_key = self._spent_key, ""
+        if key and key in spent:
+            return False
         self._keys.append(key)
         self.wake()
+        return True
 
     def prompted(self) -> None:
         """The agent begins to say something: keys from before it are no answer to it."""

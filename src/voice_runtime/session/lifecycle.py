@@ -217,8 +217,8 @@ class CallLife(MediaLine):
         self.signal_ws_connected(info.stream_sid)
 
     def dtmf_received(self, digit: str) -> None:
-        self._hearing.pressed(digit)
-        self.hub.publish(DtmfReceived(self.elapsed(), digit))
+        if self._hearing.pressed(digit):
+            self.hub.publish(DtmfReceived(self.elapsed(), digit))
 
     async def disconnect_requested(self) -> None:
         wanted = self._disconnect_requested

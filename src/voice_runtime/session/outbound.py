@@ -103,7 +103,8 @@ class OutboundStream(asyncio.Queue[bytes]):
 
     def put_mark(self, name: str, epoch: int | None = None) -> PendingMark:
         """Queue a mark behind everything so far. Its wire name is unique; a mark of an old epoch is cleared at once."""
-        mark = PendingMark(name, f"{name}__{secrets.token_hex(4)}")
+        writable = name.encode(errors="replace").decode()  # a lone surrogate could not be sent, and stall all after it
+        mark = PendingMark(name, f"{writable}__{secrets.token_hex(4)}")
         with self.lock:
             stale = epoch is not None and epoch != self.epoch
             if not stale:

@@ -39,7 +39,7 @@ class DigitCollector:
         if max_digits is not None and max_digits < 1:
             raise ValueError("max_digits must be 1 or more")
         self._max = max_digits
-        self._terminator = terminator
+        self.terminator = terminator
         self._between = between
         self.keys = ""
         self.deadline = started + timeout
@@ -48,7 +48,7 @@ class DigitCollector:
     def press(self, key: str, now: float) -> Digits | None:
         """The caller pressed `key` at `now`."""
         if self.result is None:
-            if key and key in self._terminator:
+            if key and key in self.terminator:
                 self.result = Digits(self.keys, DigitsEnd.TERMINATOR)
             else:
                 self.keys += key
