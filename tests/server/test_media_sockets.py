@@ -43,13 +43,13 @@ def dial(line: Line, path: str = "", **options: Any) -> connect:
 
 async def echo(socket: MediaSocket) -> None:
     """Sends back what it gets, with the type that it had."""
-    while True:
-        try:
+    try:
+        while True:
             message = await socket.receive()
-        except SocketClosed:
-            return
-        if (room := socket.send(f"{type(message).__name__}:{len(message)}:{message!s}")) is not None:
-            await room
+            if (room := socket.send(f"{type(message).__name__}:{len(message)}:{message!s}")) is not None:
+                await room
+    except SocketClosed:
+        pass
 
 
 class Ends:
@@ -266,6 +266,28 @@ async def test_a_peer_that_breaks_the_protocol_is_told_so(kind: str, bad: bytes,
         await hang_up(writer)
         await line.until(lambda: len(ends.codes) == 1)
     assert ends.codes == [code]
+
+
+async def test_nothing_is_handed_on_after_a_broken_protocol(kind: str) -> None:
+    """Neither what was too large, when the rest of it comes, nor what is behind it."""
+    got: list[str | bytes] = []
+
+    async def note(socket: MediaSocket) -> None:
+        with pytest.raises(SocketClosed):
+            while True:
+                got.append(await socket.receive())
+
+    async with media_line(kind, note) as line:
+        reader, writer = await raw(line)
+        writer.write(request())
+        await reader.readuntil(b"\r\n\r\n")
+        large = frame(b"x" * 5000)
+        writer.write(large[:100])
+        assert (await reader.readexactly(4))[2:] == (1009).to_bytes(2)
+        writer.write(large[100:] + frame(b"behind it"))
+        await hang_up(writer)
+        await line.until(lambda: not line.server.server_state.tasks)
+    assert got == []
 
 
 async def test_a_ping_is_answered(kind: str) -> None:

@@ -151,14 +151,15 @@ class FastSocket(WSListener, MediaSocket):
             self._add(kind, frame)
 
     def _deliver(self, message: str | bytes) -> None:
-        if self._end is not None:
+        # picows reads on for a moment after it has closed a socket that broke the protocol.
+        if self._end is not None or self._transport is None or self._transport.is_close_frame_sent:
             return
         wake = self._wake
         if self._enough is None or wake is None or wake.done():
             self._waiting.append(message)
             if wake is not None and not wake.done():
                 wake.set_result(None)
-            if len(self._waiting) >= MAX_WAITING and not self._holding_back and self._transport is not None:
+            if len(self._waiting) >= MAX_WAITING and not self._holding_back:
                 self._holding_back = True
                 self._transport.underlying_transport.pause_reading()
             return
