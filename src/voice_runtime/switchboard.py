@@ -248,8 +248,9 @@ class Switchboard:
     async def drain(self, seconds: float) -> bool:
         """Take no new calls and wait for the live ones; after `seconds`, hang them up. True when none had to be."""
         self._draining = True
-        if self._calls:
-            log.info("draining: %d live calls may take up to %s s", len(self._calls), seconds)
+        if self._reserved:
+            promised = len(self._expected)
+            log.info("draining: %d live and %d promised calls have %s s", self._reserved - promised, promised, seconds)
         try:
             async with asyncio.timeout(seconds):
                 await self._empty.wait()

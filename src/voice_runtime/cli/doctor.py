@@ -120,7 +120,8 @@ def _public_url(settings: Settings) -> Check:
         return Check(name, State.FAIL, "not set", remedy)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in url:
-        return Check(name, State.FAIL, f"{url} is no address", "Write https://host, without a path or query.")
+        shown = url.rpartition("@")[2]  # never what stands before an @: it may be a password
+        return Check(name, State.FAIL, f"{shown} is no address", "Write https://host, without a path or query.")
     if parts.scheme == "http":
         if parts.hostname in _HERE:
             return Check(name, State.WARN, f"{url} is for the simulator only", "Twilio needs https:// for its sockets.")

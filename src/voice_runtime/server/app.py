@@ -83,6 +83,8 @@ def create_app(
             await on_shutdown()
 
     app = FastAPI(title="voice-runtime", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    # A redirect would name the Host header's address: not what the carrier signed, and not always https.
+    app.router.redirect_slashes = False
     app.state.switchboard = switchboard
     app.state.media = media  # for a web server that has a faster way to it than ASGI
 

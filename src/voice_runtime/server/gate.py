@@ -107,9 +107,9 @@ class Gate:
             url for base in self.public_bases(connection) for url in url_candidates(base + _target(connection))
         ]
         if not valid(self._auth_token, signature, requested, fields, body=body):
-            raise Refused(
-                403, f"the signature is not right for {requested[0]}; is VOICE_PUBLIC_URL the public address?"
-            )
+            # The address alone: the path of a media socket holds its token.
+            base = self.public_bases(connection)[0]
+            raise Refused(403, f"the signature is not right for an address at {base}; is that the public one?")
 
     def public_bases(self, connection: HTTPConnection) -> list[str]:
         """What the carrier may have called this server: scheme://host[:port][/prefix], the likeliest first."""

@@ -24,7 +24,7 @@ def recording_of(settings: Settings) -> Callable[[VoiceSession], AudioMixer] | N
         return None
     try:
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what people said is nobody else's
     except OSError as error:
         raise ConfigurationError(
             f"VOICE_RECORD_DIR is {folder}, which is no folder one can write to: {error.strerror}.",

@@ -27,6 +27,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 TERMINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+MAX_SID_CHARS = 64
+"""Twilio's have 34 characters, other carriers' a few more."""
 STALE_SOCKET_SECONDS = 5.0
 """How long the socket of a call that the carrier calls over may live on."""
 
@@ -77,8 +79,8 @@ class Webhooks:
         """A call: TwiML that connects it to the media socket, with a token good for this call alone."""
         form = await self._gate.form(request)
         call_sid = form.get("CallSid", "")
-        if not call_sid:
-            raise Refused(400, "CallSid is missing")
+        if not 0 < len(call_sid) <= MAX_SID_CHARS:
+            raise Refused(400, "CallSid is missing, or is none")
         outbound = form.get("Direction", "inbound").startswith("outbound")
         ours = form.get("From" if outbound else "To", "")
         if not self._answers(ours):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ _AXIS_Y: Final = 456
 _BARGE_Y: Final = 96
 _CHARACTER: Final = 0.57  # of the font size, on average
 _BOLD: Final = 0.68
+_KEY_WIDTH: Final = 20.0
 _LATENCY_LIMIT_MS: Final = 1000.0
 
 _INK, _GREY, _RULE, _PAPER = "#1f2933", "#66727f", "#d5dbe1", "#ffffff"
@@ -178,10 +180,23 @@ class _Canvas:
             self._out.append(f'<circle cx="{x:.1f}" cy="{_CALLER_Y + _LANE + 12}" r="3.5" fill="{_AMBER}"/>')
             if note.text:
                 self._text(x + 7, _CALLER_Y + _LANE + 16, note.text, size=11, colour=_AMBER, halo=True)
-        for note in self._of(NoteKind.DTMF):
+        self._keys()
+
+    def _keys(self) -> None:
+        """Keys pressed in quick succession share a label, which begins where the first was pressed."""
+        runs: list[tuple[float, str]] = []
+        last = -math.inf
+        for note in sorted(self._of(NoteKind.DTMF), key=lambda note: note.at):
             x = self._x(note.at)
-            self._rect(x - 9, _CALLER_Y - 11, 18, 20, _CALLER, radius=4)
-            self._text(x, _CALLER_Y + 4, note.text, size=13, colour=_PAPER, anchor="middle", weight="bold")
+            if x - last < _KEY_WIDTH:
+                runs[-1] = (runs[-1][0], runs[-1][1] + note.text)
+            else:
+                runs.append((x, note.text))
+            last = x
+        for x, keys in runs:
+            wide = len(keys) * _KEY_WIDTH / 2 + 8
+            self._rect(x - 4, _CALLER_Y - 11, wide, 20, _CALLER, radius=4)
+            self._text(x - 4 + wide / 2, _CALLER_Y + 4, keys, size=13, colour=_PAPER, anchor="middle", weight="bold")
 
     def _latencies(self) -> None:
         for note in self._of(NoteKind.LATENCY):

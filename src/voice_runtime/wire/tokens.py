@@ -1,7 +1,7 @@
 """Media tokens: what lets a media socket in. Short-lived, good for one call and one socket, impossible to make up.
 
-The webhook, which the carrier signed, mints one into the path of the stream's URL; the media socket shows it. It also
-carries what the webhook knew of the call, so that nothing a stranger could put into a `<Parameter>` has to be believed.
+The webhook, which the carrier signed, mints one into the path of the stream's URL; the media socket shows it. It can
+carry claims, too; keep in mind that paths are logged by proxies, so no number or name belongs in them.
 
     token    = base64url(version octet, claims as JSON, HMAC-SHA256 over both), without padding
 """
