@@ -56,7 +56,6 @@ class Hearing:
         self._starting = False
         self._started: SttProvider | None = None
         self._dropped_before: int | None = None  # of the inbound queue, when recognition began to read it
-        session.frames.on_drop = self._dropped
 
     # -- words ---------------------------------------------------------------------------------------------------------
 
@@ -163,6 +162,7 @@ class Hearing:
                     await self._stop(stt)  # the end of the call came first, and stopped what was not there yet
                     return
                 self._dropped_before = session.frames.dropped
+                session.frames.on_drop = self._dropped  # not before: a call that nobody listens to drops all the time
                 self._started = stt
                 return
             except Exception as error:  # whatever a provider or a factory raises must not end the call

@@ -22,6 +22,8 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         self.limit = limit
         self.dropped = 0
         self.on_drop: Callable[[], None] | None = None
+        self.arrive: Callable[[bytes | None], None] = self.offer
+        """Where frames of other threads go, on the loop: the session has more readers than this queue."""
         self._crossing: deque[bytes | None] = deque(maxlen=limit)
         self._crossing_scheduled = False
 
@@ -50,15 +52,15 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         # The flag falls first: a frame appended after the last popleft schedules another arrival.
         self._crossing_scheduled = False
         while self._crossing:
-            self.offer(self._crossing.popleft())
+            self.arrive(self._crossing.popleft())
 
     def _drop_oldest(self, waiting: deque[bytes | None]) -> None:
-        if waiting.popleft() is None:
-            waiting.append(None)  # the end of a call must not get lost
-        else:
-            self.dropped += 1
-            if self.on_drop is not None:
-                self.on_drop()
+        if waiting[0] is None:
+            waiting.rotate(-1)  # the end of a call must not get lost
+        waiting.popleft()
+        self.dropped += 1
+        if self.on_drop is not None:
+            self.on_drop()
 
     def drain(self) -> int:
         """Throw away what waits, sentinels too; how many there were."""

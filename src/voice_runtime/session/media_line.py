@@ -52,6 +52,7 @@ class MediaLine:
         if not isinstance(self.outbound, OutboundStream):
             self.outbound = OutboundStream()
         self.frames: InboundQueue = self.inbound
+        self.frames.arrive = self._arrived
         self.stream: OutboundStream = self.outbound
         self.stream.clock = self.clock
         self.tasks = TaskOwner("call")

@@ -96,7 +96,8 @@ class OutboundStream(asyncio.Queue[bytes]):
             self._items.append((payload, utterance))
             self._chunks += 1
             self.backlog_bytes += size
-            self._ledger.queued(utterance, size)
+            if utterance is not None:  # nobody asks for the account of audio that belongs to no utterance
+                self._ledger.queued(utterance, size)
         if wake:
             self._wake()
         return True

@@ -1,0 +1,45 @@
+"""The caller's audio from any thread to every reader, and what is lost when nobody reads."""
+
+from __future__ import annotations
+
+import asyncio
+
+from voice_runtime import VoiceSession
+
+FRAME = b"\x55" * 160
+
+
+async def session() -> VoiceSession:
+    made = VoiceSession()
+    made.set_loop(asyncio.get_running_loop())
+    return made
+
+
+async def test_a_frame_of_another_thread_reaches_every_reader() -> None:
+    """The recogniser's queue, `audio()`, and a recorder: all of them."""
+    call = await session()
+    recorded: list[bytes] = []
+
+    class Recorder:
+        def write_caller(self, data: bytes) -> None:
+            recorded.append(data)
+
+        def write_agent(self, data: bytes) -> None: ...
+
+    call.recorder = Recorder()
+    reading = call.audio()
+    await asyncio.to_thread(call.put_inbound, FRAME)
+    async with asyncio.timeout(2):
+        assert await anext(reading) == FRAME and await call.inbound.get() == FRAME
+    assert recorded == [FRAME]
+
+
+async def test_a_queue_that_nobody_reads_keeps_the_newest() -> None:
+    """Ten seconds of audio, counted losses, and the end of the call is never among them."""
+    call = await session()
+    call.put_inbound(None)
+    for number in range(600):
+        call.put_inbound(bytes([number % 256]) * 160)
+    waiting = [call.inbound.get_nowait() for _ in range(call.inbound.qsize())]
+    assert len(waiting) == 500 and None in waiting
+    assert waiting[-1] == bytes([599 % 256]) * 160 and call.frames.dropped == 101
