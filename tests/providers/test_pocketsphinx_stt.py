@@ -17,6 +17,7 @@ import pytest
 
 import voice_runtime.simulator
 from voice_runtime.audio import read_wav
+from voice_runtime.cli.demo.agent import GRAMMAR  # what the demo's caller is understood by
 from voice_runtime.errors import SttError
 from voice_runtime.providers import pocketsphinx_stt
 from voice_runtime.providers.pocketsphinx_stt import PocketsphinxStt
@@ -27,20 +28,6 @@ CLIPS = Path(voice_runtime.simulator.__file__).parent / "clips"
 ROWS = re.findall(r"^\| ([a-z0-9-]+) \| (.+?) \| [\d.]+ \|$", (CLIPS / "README.md").read_text(), re.MULTILINE)
 SAID = dict(ROWS)
 QUIET = b"\xff" * 8000
-
-GRAMMAR = """#JSGF V1.0;
-grammar delivery;
-public <utterance> = <answer> | <intent> | <order> | <farewell>;
-<answer> = yes [ please | that is right ] | no [ that is wrong | thank you [ goodbye ] ] | <day>;
-<intent> = [ hello ] ( where is my parcel | i want to know where my parcel is )
-         | hello
-         | ( change the delivery to | deliver it on ) <day> [ please ]
-         | i want to speak to a person | operator | help;
-<order> = [ my order number is ] <digit> <digit> <digit> <digit> [ <digit> [ <digit> ] ];
-<farewell> = thank you [ goodbye ] | goodbye;
-<day> = monday | tuesday | wednesday | thursday | friday | saturday | sunday;
-<digit> = zero | oh | one | two | three | four | five | six | seven | eight | nine;
-"""
 
 
 def clip(name: str) -> bytes:
