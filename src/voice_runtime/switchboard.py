@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeAlias, cast
 
+from voice_runtime.clock import time_held
 from voice_runtime.errors import CallHangupError, CallLimitError
 from voice_runtime.events import CallEnd, CallEnded, EndReason
 from voice_runtime.recording import AudioMixer
@@ -310,5 +311,7 @@ async def _in_thread(handler: Callable[[Any], object], call: BlockingSession) ->
             log.debug("a handler outlived its loop")
 
     threading.Thread(target=work, name=f"handler-{call.call_sid}", daemon=True).start()
-    if (failure := await done) is not None:
+    with time_held(loop, "a blocking handler"):
+        failure = await done
+    if failure is not None:
         raise failure

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from voice_runtime.audio import Wav
+from voice_runtime.clock import StandingTime, time_lent
 from voice_runtime.errors import CallHangupError
 from voice_runtime.events import CallEnd, CallEvent, Direction, MarkOutcome
 from voice_runtime.session.hearing import Transcript
@@ -42,6 +43,8 @@ class BlockingSession:
         if is_running_here(loop):
             work.close()
             raise RuntimeError("This blocks, and this is the event loop: call it from the handler, not a listener.")
+        if isinstance(loop, StandingTime):
+            work = _on_its_time(work, loop)
         waiting = asyncio.run_coroutine_threadsafe(work, loop)
         try:
             while True:
@@ -152,3 +155,9 @@ class BlockingSession:
 
     def on_event(self, listener: Callable[[CallEvent], None]) -> Callable[[], None]:
         return self.session.on_event(listener)
+
+
+async def _on_its_time(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
+    """Simulated time passes while a handler waits, and only then."""
+    with time_lent(loop, "a blocking handler"):
+        return await work

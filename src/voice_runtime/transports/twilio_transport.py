@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from voice_runtime.clock import time_held
 from voice_runtime.errors import CarrierError, CarrierTimeoutError
 from voice_runtime.settings import Settings
 from voice_runtime.transports.twilio_account import (
@@ -148,8 +149,9 @@ class TwilioTransport:
         self._running.add(future)
         future.add_done_callback(self._running.discard)
         try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.wrap_future(future)
+            with time_held(asyncio.get_running_loop(), "a request to Twilio"):
+                async with asyncio.timeout(seconds):
+                    return await asyncio.wrap_future(future)
         except CarrierError:
             raise
         except TimeoutError as error:
