@@ -1,4 +1,4 @@
-"""Many phone lines at once, to measure how any Twilio voice application bears them (`voice-runtime bench`)."""
+"""Many phone lines at once, to measure how any Twilio voice application bears them."""
 
 from voice_runtime.simulator.load.measures import CallMeasure, Delays, LoadReport, OwnLoad
 from voice_runtime.simulator.load.plan import LoadPlan
