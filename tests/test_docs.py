@@ -340,8 +340,8 @@ def test_names_in_the_docs_exist() -> None:
         "From", "To", "Host", "CallSid", "MessageSid", "callSid", "X-Twilio-Signature", "X-Forwarded-Host",
         "X-Forwarded-Proto", "completed", "connected", "inbound_track",
         # files, hosts, Docker, nginx, keys of a telephone
-        "transcript.txt", "pip.conf", "api.dublin.ie1.twilio.com", "EXTRAS", "BASE_IMAGE", "HEALTHCHECK",
-        "worker_shutdown_timeout", "private_", "W",
+        "transcript.txt", "report.md", "URL", "pip.conf", "api.dublin.ie1.twilio.com", "EXTRAS", "BASE_IMAGE",
+        "HEALTHCHECK", "worker_shutdown_timeout", "private_", "W",
         # what 0.1 called things
         "mark_name",
         # names of the examples

@@ -219,6 +219,41 @@ def doctor(
 
 
 @app.command()
+def bench(
+    url: Annotated[str, typer.Argument(help="The voice webhook (http), or a media socket itself (ws).")],
+    calls: Annotated[int, typer.Option(min=1, max=100_000, help="How many phone lines.")] = 100,
+    seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long each call is.")] = 10.0,
+    ramp: Annotated[float, typer.Option(min=0.1, max=1000, help="New calls in each second.")] = 50.0,
+    auth_token: Annotated[
+        str | None, typer.Option(help="Signs as Twilio does.  [TWILIO_AUTH_TOKEN]", show_default=False)
+    ] = None,
+    public_url: Annotated[
+        str, typer.Option(help="The address that the server believes to have.", show_default=False)
+    ] = "",
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A host besides this machine that may get the load.", show_default=False)
+    ] = None,
+    pid: Annotated[
+        int | None, typer.Option(min=1, help="The server's process, for its CPU and memory.", show_default=False)
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for report.md, numbers.json and a picture.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play many phone lines against any Twilio voice application, and measure what its callers would notice.
+
+    Each call is a signed webhook, a media socket, 50 frames a second, and a hang-up. Exit code 1 if any call did not
+    come about. Only servers on this machine, unless a host is allowed by name.
+    """
+    from voice_runtime.cli.bench import Wanted, run_bench
+
+    raise typer.Exit(
+        run_bench(Wanted(url, calls, seconds, ramp, auth_token, public_url, allow_host or []), pid, report, as_json)
+    )
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the recording and the report go.")] = Path("demo-output"),
     as_json: AsJson = False,
