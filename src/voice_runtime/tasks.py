@@ -43,6 +43,13 @@ class TaskOwner:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("task %s failed", task.get_name(), exc_info=error)
 
+    async def finish(self, seconds: float) -> None:
+        """Give what still runs so long to end by itself, then `close`."""
+        me = asyncio.current_task()
+        if others := [task for task in self._tasks if task is not me]:
+            await asyncio.wait(others, timeout=seconds)
+        await self.close()
+
     async def close(self) -> None:
         """Cancel what still runs and wait until all of it has ended. Safe to call twice, and from one of the tasks."""
         me = asyncio.current_task()

@@ -71,6 +71,27 @@ async def test_a_server_that_closes_early(telephony) -> None:
     assert "1011 oops" in record.violations[0].detail
 
 
+async def test_a_server_that_crashes_in_a_call(telephony, caplog: pytest.LogCaptureFixture) -> None:
+    """31903: the connection breaks without a goodbye, and the call falls through and ends."""
+
+    async def crash(call: Socket) -> None:
+        raise ZeroDivisionError("in the middle of a call")
+
+    record = await (await telephony(Application(crash))).call(VOICE, waits_for_hang_up())
+    assert (codes(record), record.ended_by) == ([31903], EndedBy.TWIML)
+
+
+async def test_an_application_that_does_not_read_loses_what_the_caller_says(telephony) -> None:
+    """31930: what was not read in ten seconds is discarded, and the call goes on."""
+
+    async def deaf(call: Socket) -> None:
+        await asyncio.sleep(2.5)
+
+    record = await (await telephony(Application(deaf))).call(VOICE, listens(22))
+    assert 31930 in codes(record)
+    assert record.streams[0].frames_discarded
+
+
 @asynccontextmanager
 async def bare_socket(then: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
     """A media server with no WebSocket library: it upgrades, then does `then` and never reads. Gives its address."""

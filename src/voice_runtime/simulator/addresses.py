@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+import httpx
+from starlette.types import ASGIApp
+
+from voice_runtime.simulator.asgi import AsgiApplication
+
 __all__ = ["Addresses", "Target", "signed_form"]
 
 _WEB = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
@@ -19,29 +24,53 @@ class Target:
     url: str
     headers: dict[str, str]
     """What a proxy adds: the public Host, and where the request came from. Empty without a proxy."""
+    application: AsgiApplication | None = None
+    """It is in this process, and needs no connection."""
 
 
 class Addresses:
-    """Maps public origins to local ones: `{"https://voice.example.com": "http://127.0.0.1:8080"}`.
+    """Maps public origins to where they really are: an address, or an ASGI application in this process.
 
-    An origin counts for sockets as well (wss for https). Addresses that are not mapped are used as they are.
+    `{"https://voice.example.com": "http://127.0.0.1:8080"}`; an origin counts for sockets as well (wss for https).
+    Addresses that are not mapped are used as they are.
     """
 
-    def __init__(self, local: Mapping[str, str] | None = None) -> None:
-        self._local = {_origin(urlsplit(public)): urlsplit(url) for public, url in (local or {}).items()}
+    def __init__(self, local: Mapping[str, str | ASGIApp] | None = None) -> None:
+        self._local: dict[str, SplitResult] = {}
+        self._here: dict[str, AsgiApplication] = {}
+        for public, where in (local or {}).items():
+            origin = _origin(urlsplit(public))
+            if isinstance(where, str):
+                self._local[origin] = urlsplit(where)
+            else:
+                self._here[origin] = AsgiApplication(where)
+
+    @property
+    def mounts(self) -> dict[str, httpx.AsyncBaseTransport]:
+        """For an `httpx.AsyncClient`: how it reaches the applications that are here."""
+        return {origin: application.transport for origin, application in self._here.items()}
+
+    async def close(self) -> None:
+        """End what the applications that are here still do, when it does not end by itself."""
+        for application in self._here.values():
+            await application.close()
 
     def locate(self, url: str) -> Target:
         parts = urlsplit(url)
-        local = self._local.get(_origin(parts))
-        if local is None:
+        origin = _origin(parts)
+        local, here = self._local.get(origin), self._here.get(origin)
+        if local is None and here is None:
             return Target(urlunsplit(parts._replace(fragment="")), {})
-        scheme = _SOCKET[_WEB[local.scheme]] if parts.scheme in ("ws", "wss") else _WEB[local.scheme]
+        host = parts.netloc.rpartition("@")[2]
         proxied = {
-            "host": parts.netloc.rpartition("@")[2],
-            "x-forwarded-host": parts.netloc.rpartition("@")[2],
+            "host": host,
+            "x-forwarded-host": host,
             "x-forwarded-proto": _WEB[parts.scheme],
             "x-forwarded-for": "198.51.100.7",
         }
+        if local is None:
+            return Target(urlunsplit(parts._replace(netloc=host, path=parts.path or "/", fragment="")), proxied, here)
+        scheme = _SOCKET[_WEB[local.scheme]] if parts.scheme in ("ws", "wss") else _WEB[local.scheme]
         path = local.path.rstrip("/") + (parts.path or "/")
         return Target(urlunsplit((scheme, local.netloc, path, parts.query, "")), proxied)
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from starlette.types import ASGIApp
+
 from voice_runtime.clock import Clock
 from voice_runtime.simulator.addresses import Addresses
 from voice_runtime.simulator.call import CallPlan, Network, PhoneCall
@@ -28,9 +30,9 @@ class Carrier:
     """A Twilio with one account. Use it as `async with`: leaving it ends every call and waits for that.
 
     `addresses` maps public origins of the application to where it runs: `{"https://voice.example.com":
-    "http://127.0.0.1:8080"}`. `speed` is how fast time passes for people and media; requests to the application have
-    real time. `rest` is the account's REST API (serve `rest_app(carrier.rest)` to have the application use it);
-    `phones` are the numbers it can dial.
+    "http://127.0.0.1:8080"}`, or the ASGI application itself, whose lifespan is somebody else's to run. `speed` is how
+    fast time passes for people and media; requests to the application have real time. `rest` is the account's REST API
+    (serve `rest_app(carrier.rest)` to have the application use it); `phones` are the numbers it can dial.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class Carrier:
         auth_token: str,
         *,
         account_sid: str = ACCOUNT_SID,
-        addresses: Mapping[str, str] | None = None,
+        addresses: Mapping[str, str | ASGIApp] | None = None,
         speed: float = 1.0,
         clock: Clock | None = None,
         sleep: Callable[[float], Awaitable[None]] | None = None,
@@ -76,6 +78,7 @@ class Carrier:
         if running := [task for task in self._outcomes.values() if not task.done()]:
             await asyncio.wait(running)
         await self._owner.close()
+        await self._network.addresses.close()
 
     # -- calls to the application -------------------------------------------------------------------------------------
 

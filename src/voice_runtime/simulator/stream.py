@@ -7,19 +7,18 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
-
 from voice_runtime.simulator.addresses import Addresses
 from voice_runtime.simulator.handset import Handset, Spoken
 from voice_runtime.simulator.line_clock import LineClock
+from voice_runtime.simulator.network_socket import NetworkSocket
 from voice_runtime.simulator.notes import Annotation, NoteKind
 from voice_runtime.simulator.parameters import Leg, new_sid
 from voice_runtime.simulator.playout import Echo, Playout
-from voice_runtime.simulator.stream_socket import Refused, open_socket, why_closed
+from voice_runtime.simulator.stream_socket import Refused, SocketEnded, StreamSocket, check
 from voice_runtime.simulator.violations import Violation, ViolationCode
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.wire import media
+from voice_runtime.wire.signature import sign
 from voice_runtime.wire.twiml import ConnectStream
 
 __all__ = ["MAX_WAITING_MESSAGES", "MediaStream", "StreamEnd"]
@@ -52,7 +51,7 @@ class MediaStream:
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
         self._sequence = 0
         self._connected = 0.0
-        self._closed: ConnectionClosed | None = None
+        self._ended: SocketEnded | None = None
 
     async def run(self, auth_token: str, addresses: Addresses, open_line: Callable[[], LineClock]) -> StreamEnd:
         """Carry the call until the server closes the socket. Cancelled, it says `stop` and closes.
@@ -60,7 +59,7 @@ class MediaStream:
         `open_line` is called when there is a stream.
         """
         try:
-            socket = await open_socket(self._verb.url, self._verb.track, auth_token, addresses)
+            socket = await self._open(auth_token, addresses)
         except Refused as refused:
             self.violations.append(Violation(len(self._handset.ear) / 8000, refused.code, refused.detail))
             return StreamEnd.REFUSED
@@ -78,21 +77,34 @@ class MediaStream:
             clock.disconnect()
             for echo in self.playout.abandon():
                 self._note_mark(echo)
-            if self._closed is None:
+            if self._ended is None:
                 await self._stop(socket, sending)
             else:
-                code, detail = why_closed(self._closed)
-                self.violations.append(Violation(clock.now(), code, detail))
+                self.violations.append(Violation(clock.now(), self._ended.code, self._ended.detail))
             await owner.close()
             self.violations[:0] = [Violation(self._connected + v.at, v.code, v.detail) for v in self.playout.violations]
 
-    async def _stop(self, socket: ClientConnection, sending: asyncio.Task[None]) -> None:
+    async def _open(self, auth_token: str, addresses: Addresses) -> StreamSocket:
+        url = self._verb.url
+        check(url, self._verb.track)
+        target = addresses.locate(url)
+        # The signature is for the address as the TwiML has it.
+        headers = {
+            **target.headers,
+            "user-agent": "Twilio.TmeWs/1.0",
+            "x-twilio-signature": sign(auth_token, url),
+        }
+        if target.application is not None:
+            return await target.application.open_socket(target.url, headers)
+        return await NetworkSocket.open(target.url, headers)
+
+    async def _stop(self, socket: StreamSocket, sending: asyncio.Task[None]) -> None:
         body = media.StopBody(self._leg.account_sid, self._leg.call_sid)
         self._send(media.Stop(body, self.sid, self._next()))
         self._outbox.put_nowait(None)
         _, unsent = await asyncio.wait({sending}, timeout=_STOP_SECONDS)
         if unsent:
-            socket.transport.abort()  # `close` would wait for the blocked `send`
+            socket.abort()
         else:
             await socket.close()
 
@@ -118,19 +130,19 @@ class MediaStream:
 
     # -- the socket ---------------------------------------------------------------------------------------------------
 
-    async def _write(self, socket: ClientConnection) -> None:
+    async def _write(self, socket: StreamSocket) -> None:
         while (message := await self._outbox.get()) is not None:
             try:
                 await socket.send(message)
-            except ConnectionClosed:
+            except SocketEnded:
                 return  # the reader knows, and says why
 
-    async def _read(self, socket: ClientConnection, clock: LineClock) -> None:
+    async def _read(self, socket: StreamSocket, clock: LineClock) -> None:
         while True:
             try:
-                message = await socket.recv()
-            except ConnectionClosed as closed:
-                self._closed = closed
+                message = await socket.receive()
+            except SocketEnded as ended:
+                self._ended = ended
                 return
             clock.catch_up(clock.now())
             clears = len(self.playout.clears)

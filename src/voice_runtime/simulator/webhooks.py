@@ -57,7 +57,10 @@ class Webhooks:
         self._auth_token = auth_token
         self._addresses = addresses
         self._client = httpx.AsyncClient(
-            verify=tls, trust_env=False, headers={"user-agent": "TwilioProxy/1.1", "accept": "*/*"}
+            verify=tls,
+            trust_env=False,
+            headers={"user-agent": "TwilioProxy/1.1", "accept": "*/*"},
+            mounts=addresses.mounts,
         )
         self.requests: list[WebhookRequest] = []
 
