@@ -9,8 +9,8 @@ gap in a word, little enough that a barge-in wastes nothing.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
-import secrets
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -59,6 +59,7 @@ class OutboundStream(asyncio.Queue[bytes]):
         """Audio turned away because its utterance had been stopped."""
         self.epoch = 0
         self.marks: dict[str, PendingMark] = {}
+        self._mark_numbers = itertools.count(1)  # never begun anew: an echo may come after the next call has begun
         self.loop: asyncio.AbstractEventLoop | None = None
         self.on_ready: Callable[[], None] | None = None
         """The transport's: called on the loop, by whoever puts something, when `take` has something to give again."""
@@ -105,7 +106,7 @@ class OutboundStream(asyncio.Queue[bytes]):
     def put_mark(self, name: str, epoch: int | None = None) -> PendingMark:
         """Queue a mark behind everything so far. Its wire name is unique; a mark of an old epoch is cleared at once."""
         writable = name.encode(errors="replace").decode()  # a lone surrogate could not be sent, and stall all after it
-        mark = PendingMark(name, f"{writable}__{secrets.token_hex(4)}")
+        mark = PendingMark(name, f"{writable}__{next(self._mark_numbers):08x}")
         with self.lock:
             stale = epoch is not None and epoch != self.epoch
             if not stale:
