@@ -334,7 +334,7 @@ def test_names_in_the_docs_exist() -> None:
     others = {
         # Python and its libraries
         "ConnectionError", "ImportError", "IndexError", "RuntimeError", "TimeoutError", "ValidationError", "ValueError",
-        "SecretStr", "None", "__cause__", "__getattr__", "asyncio_mode", "audioop", "create_task",
+        "SecretStr", "None", "__cause__", "__getattr__", "asyncio_mode", "audioop", "create_task", "asyncio.to_thread",
         "async def", "def", "async", "await", "finally",
         # Twilio's words and headers
         "From", "To", "Host", "CallSid", "MessageSid", "callSid", "X-Twilio-Signature", "X-Forwarded-Host",

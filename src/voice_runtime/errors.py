@@ -139,14 +139,22 @@ class NothingHeardError(CallError, TimeoutError):
 
 
 class CallLimitError(CallError):
-    """This process takes no more calls: all `limit` places are taken or, with a `limit` of 0, it is shutting down."""
+    """This process takes no more calls: all `limit` places are taken or, with a `limit` of 0, it is shutting down.
 
-    def __init__(self, limit: int) -> None:
-        if limit:
+    `lag_ms`: it has places, but its event loop is so late that a new call would hurt the live ones; else 0.
+    """
+
+    def __init__(self, limit: int, *, lag_ms: float = 0.0) -> None:
+        if lag_ms:
+            super().__init__(
+                f"The event loop is {lag_ms:.0f} ms late.",
+                remedy="Find what blocks it (the log names the line), lower VOICE_MAX_CALLS or add a server.",
+            )
+        elif limit:
             super().__init__(f"All {limit} calls are taken.", remedy="Raise VOICE_MAX_CALLS or add a server.")
         else:
             super().__init__("This server is draining and takes no new calls.")
-        self.limit = limit
+        self.limit, self.lag_ms = limit, lag_ms
 
 
 # -- providers --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -58,6 +60,19 @@ class Settings(BaseSettings):
 
     # -- limits -------------------------------------------------------------------------------------------------------
     voice_max_calls: int = Field(default=200, ge=1, description="Calls at once in this process.")
+    voice_max_loop_lag_ms: float = Field(
+        default=250.0, ge=0, description="Average lag of the event loop above which no call is let in, in ms; 0: off."
+    )
+    voice_overflow: str = Field(
+        default="busy",
+        description="What a call gets for which there is no place: busy, message, queue, or a number to dial (E.164).",
+    )
+    voice_overflow_message: str = Field(
+        default="", description="What message and queue say: a text, or the https:// address of a sound to play."
+    )
+    voice_overflow_attempts: int = Field(
+        default=12, ge=1, le=1000, description="How often a queued call asks for a place, every 10 s or so."
+    )
     voice_start_timeout: float = Field(
         default=10.0, gt=0, description="Seconds a media socket may take to send `start` before it is closed."
     )
@@ -75,6 +90,9 @@ class Settings(BaseSettings):
     )
     voice_drain_seconds: float = Field(
         default=300.0, ge=0, description="Seconds live calls may go on after SIGTERM before they are hung up."
+    )
+    voice_drain_message: str = Field(
+        default="", description="What callers are told who are hung up on because the time for draining is up."
     )
     voice_token_seconds: float = Field(
         default=60.0, gt=0, description="Seconds a media token stays valid after the webhook that made it."
@@ -106,6 +124,20 @@ class Settings(BaseSettings):
         if not path.startswith("/") or "?" in path or "#" in path:
             raise ValueError("must be a path such as /voice, without a query: carriers refuse one (error 31920)")
         return "/" + path.strip("/")
+
+    @field_validator("voice_overflow")
+    @classmethod
+    def _an_answer(cls, overflow: str) -> str:
+        if overflow not in ("busy", "message", "queue") and not re.fullmatch(r"\+[1-9][0-9]{5,14}", overflow):
+            raise ValueError("must be busy, message, queue, or a phone number such as +358401234567")
+        return overflow
+
+    @field_validator("voice_overflow_message")
+    @classmethod
+    def _speakable(cls, message: str) -> str:
+        if not message.isprintable() or len(message) > 1000:
+            raise ValueError("must be one line of at most 1000 characters")
+        return message
 
     @property
     def public_url(self) -> str:

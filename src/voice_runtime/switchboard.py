@@ -1,4 +1,4 @@
-"""The calls alive in this process: who is let in, what carries each of them, and how all of them end."""
+"""The calls alive in this process: what carries each of them, and how all of them end."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeAlias, cast
 
+from voice_runtime.admission import Places
 from voice_runtime.clock import time_held
-from voice_runtime.errors import CallHangupError, CallLimitError
+from voice_runtime.errors import CallHangupError
 from voice_runtime.events import CallEnd, CallEnded, EndReason
 from voice_runtime.recording import AudioMixer
 from voice_runtime.session import BargeIn, BlockingSession, VoiceSession
+from voice_runtime.telemetry.loop_lag import LoopLag
 from voice_runtime.transport import CallInfo, MediaTransport
 
 __all__ = ["Handler", "Switchboard"]
@@ -30,13 +32,17 @@ HANDLER_GRACE_SECONDS = 5.0
 HANGUP_GRACE_SECONDS = 15.0
 """How long a call that was told to end may take: REST request, carrier's close, teardown."""
 APOLOGY_SECONDS = 15.0
+LAST_WORDS_SECONDS = 15.0
+"""How long the sentence that is being said may go on when the time for draining is up, with the goodbye after it."""
 
 
 class Switchboard:
-    """Counts calls in, carries them, and ends them. One per event loop.
+    """Carries calls, and ends them. One per event loop. `places` counts them in.
 
     `record` makes the recording of a call that has just begun, or None for one that is not recorded.
-    `apology` is said when a handler fails, if the call can speak: nobody is hung up on in silence.
+    `apology` is said when a handler fails, if the call can speak: nobody is hung up on in silence. `goodbye` is said
+    to those who are hung up on because the server stops; "": they only hear the sentence out.
+    `lag` tells when the loop is too late for another call.
     """
 
     def __init__(
@@ -47,87 +53,28 @@ class Switchboard:
         apology: str = "I am sorry, something went wrong on our side. Please call again.",
         handler_grace_seconds: float = HANDLER_GRACE_SECONDS,
         record: Callable[[VoiceSession], AudioMixer | None] | None = None,
+        goodbye: str = "",
+        lag: LoopLag | None = None,
     ) -> None:
-        self.max_calls = max_calls
+        self.places = Places(max_calls, lag or LoopLag())
         self._max_call_seconds = max_call_seconds
         self.apology = apology
+        self.goodbye = goodbye
         self._handler_grace = handler_grace_seconds
         self._record = record
-        self._reserved = 0
-        self._draining = False
         self._hanging_up = False  # the time for draining is up
         self._calls: dict[int, VoiceSession] = {}
-        self._expected: dict[str, asyncio.TimerHandle] = {}
-        self._empty = asyncio.Event()
-        self._empty.set()
         self.total = 0
-
-    # -- admission -----------------------------------------------------------------------------------------------------
 
     @property
     def calls(self) -> list[VoiceSession]:
         """The calls that are alive now."""
         return list(self._calls.values())
 
-    @property
-    def accepting(self) -> bool:
-        return not self._draining and self._reserved < self.max_calls
-
-    @property
-    def draining(self) -> bool:
-        return self._draining
-
-    def reserve(self) -> None:
-        """Take a place for a call. Raises `CallLimitError` when there is none. Atomic: nothing is awaited."""
-        if not self.accepting:
-            raise CallLimitError(0 if self._draining else self.max_calls)
-        self._reserved += 1
-        self._empty.clear()
-
-    def expect(self, call_sid: str, seconds: float) -> None:
-        """Keep a place for a call whose media will come within `seconds`: what was promised holds, also in a drain.
-
-        Raises `CallLimitError` when there is none. A second promise for the same call only renews the first.
-        """
-        if (promised := self._expected.pop(call_sid, None)) is not None:
-            promised.cancel()
-        else:
-            self.reserve()
-        self._expected[call_sid] = asyncio.get_running_loop().call_later(seconds, self.forget, call_sid)
-
-    def forget(self, call_sid: str) -> None:
-        """The expected call does not come."""
-        if (promised := self._expected.pop(call_sid, None)) is not None:
-            promised.cancel()
-            self.release()
-
-    def admit(self, call_sid: str | None) -> None:
-        """The media of a call is here: it gets the place that was kept for it, else a new one, or `CallLimitError`."""
-        promised = self._expected.pop(call_sid or "", None)
-        if promised is None:
-            self.reserve()
-        else:
-            promised.cancel()
-
-    def release(self) -> None:
-        """Give a place back."""
-        self._reserved -= 1
-        if not self._reserved:
-            self._empty.set()
-
-    async def room(self, seconds: float) -> bool:
-        """Wait until no call is here any more, at most so long. False when there still is one."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._empty.wait()
-        except TimeoutError:
-            return False
-        return True
-
     # -- one call ------------------------------------------------------------------------------------------------------
 
     async def carry(self, session: VoiceSession, media: MediaTransport, handler: Handler | None = None) -> CallEnd:
-        """Carry one call from its first audio to its end, and clean up after it. The place was reserved before."""
+        """Carry one call from its first audio to its end, and clean up after it. The place was taken before."""
         self._calls[id(session)] = session
         self.total += 1
         working: asyncio.Task[None] | None = None
@@ -247,29 +194,33 @@ class Switchboard:
     # -- all calls -----------------------------------------------------------------------------------------------------
 
     async def drain(self, seconds: float) -> bool:
-        """Take no new calls and wait for the live ones; after `seconds`, hang them up. True when none had to be."""
-        self._draining = True
-        if self._reserved:
-            promised = len(self._expected)
-            log.info("draining: %d live and %d promised calls have %s s", self._reserved - promised, promised, seconds)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._empty.wait()
+        """Take no new calls and wait for the live ones; after `seconds`, hang them up. True when none had to be.
+
+        Nobody is cut off in the middle of a sentence, unless it lasts longer than `LAST_WORDS_SECONDS`.
+        """
+        places = self.places
+        places.draining = True
+        if places.taken:
+            promised = places.promised
+            log.info("draining: %d live and %d promised calls have %s s", places.taken - promised, promised, seconds)
+        if await places.empty(seconds):
             return True
-        except TimeoutError:
-            pass
         log.warning("draining: hanging up %d calls that are still alive", len(self._calls))
-        for call_sid in list(self._expected):
-            self.forget(call_sid)
+        places.forget_all()
         self._hanging_up = True
         for session in self.calls:
-            session.request_disconnect(EndReason.DRAINED)
-        try:
-            async with asyncio.timeout(HANGUP_GRACE_SECONDS):
-                await self._empty.wait()
-        except TimeoutError:
+            session.tasks.start("conclude", self._conclude(session))
+        if not await places.empty(LAST_WORDS_SECONDS + HANGUP_GRACE_SECONDS):
             log.error("draining: %d calls did not end", len(self._calls))
         return False
+
+    async def _conclude(self, session: VoiceSession) -> None:
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await session.conclude(self.goodbye if session.tts is not None else "", reason=EndReason.DRAINED)
+        except Exception as error:  # a voice that hangs or fails, a call that ended: it is being hung up anyway
+            log.debug("call %s: the last words were cut: %r", session.call_sid, error)
+            session.request_disconnect(EndReason.DRAINED, "the time for draining was up")
 
 
 async def _each(call_sid: str | None, *steps: Coroutine[Any, Any, None]) -> None:

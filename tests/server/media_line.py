@@ -133,7 +133,7 @@ async def media_line(
     for failure in line.desk.failures:
         raise failure
     assert not line.tasks_left and not line.server.server_state.connections
-    assert line.desk.switchboard._reserved == 0
+    assert line.desk.switchboard.places.taken == 0
 
 
 async def _shout(websocket: WebSocket) -> None:

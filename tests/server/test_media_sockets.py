@@ -113,7 +113,7 @@ async def test_a_token_lets_one_socket_in(kind: str) -> None:
             assert await one.recv() == "str:2:hi"
         with pytest.raises(InvalidStatus):
             await dial(line, f"/{token}")
-        await line.until(lambda: line.desk.switchboard.accepting)
+        await line.until(lambda: line.desk.switchboard.places.readiness == "ready")
     assert line.desk.served == 1
 
 
@@ -124,7 +124,7 @@ async def test_no_place_is_a_refusal(kind: str) -> None:
             with pytest.raises(InvalidStatus) as refused:
                 await dial(line)
             assert refused.value.response.status_code == 403
-        await line.until(lambda: line.desk.switchboard.accepting)
+        await line.until(lambda: line.desk.switchboard.places.readiness == "ready")
         async with dial(line) as again:
             await again.send("hi")
             assert await again.recv() == "str:2:hi"

@@ -77,7 +77,7 @@ async def carried(
     media = TwilioStream(peer or Peer())  # type: ignore[arg-type]
     media.info = INFO
     board = switchboard.Switchboard()
-    board.reserve()
+    board.places.take()
     async with asyncio.timeout(5):
         await board.carry(session, media, handler)
     return session
@@ -281,7 +281,7 @@ async def test_a_call_that_begins_after_the_drain_hung_everybody_up_is_hung_up_t
     """Its socket was let in and had not started yet."""
     monkeypatch.setattr(switchboard, "HANGUP_GRACE_SECONDS", 1.0)
     board = switchboard.Switchboard()
-    board.reserve()
+    board.places.take()
     draining = asyncio.create_task(board.drain(0.0))
     await asyncio.sleep(0.05)
     media = TwilioStream(Peer())  # type: ignore[arg-type]
@@ -292,7 +292,7 @@ async def test_a_call_that_begins_after_the_drain_hung_everybody_up_is_hung_up_t
 
     async with asyncio.timeout(2):
         end = await board.carry(VoiceSession(), media, answer)
-    board.release()
+    board.places.release()
     await draining
     assert end.reason is EndReason.DRAINED
 
@@ -302,7 +302,7 @@ async def test_a_call_is_hung_up_when_it_has_lasted_long_enough() -> None:
         await asyncio.sleep(10)
 
     board = switchboard.Switchboard(max_call_seconds=0.05, handler_grace_seconds=0.05)
-    board.reserve()
+    board.places.take()
     media = TwilioStream(Peer())  # type: ignore[arg-type]
     media.info = INFO
     async with asyncio.timeout(2):

@@ -157,7 +157,7 @@ async def test_the_end_may_come_in_the_moment_a_message_has_to_wait(monkeypatch:
         gc.collect()  # what was never awaited would complain now
 
 
-async def test_two_sockets_of_one_call_are_two_calls_and_give_back_two_places() -> None:
+async def test_two_sockets_of_one_call_share_its_place_and_give_it_back() -> None:
     """The webhook was asked twice and gave two tokens, and both were used: each socket is carried to its own end."""
     async with phone_system(tts=MockTts()) as system:
 
@@ -167,7 +167,7 @@ async def test_two_sockets_of_one_call_are_two_calls_and_give_back_two_places() 
 
         first, second = await stream_url(system), await stream_url(system)
         board = system.app.switchboard
-        assert board._reserved == 1
+        assert board.places.taken == 1
         async with media_socket(system, first, sign(TOKEN, first)) as one:
             await start(one)
             async with media_socket(system, second, sign(TOKEN, second)) as two:
@@ -176,9 +176,9 @@ async def test_two_sockets_of_one_call_are_two_calls_and_give_back_two_places() 
                     while len(board.calls) < 2:  # noqa: ASYNC110 - nothing tells it
                         await asyncio.sleep(0.01)
         async with asyncio.timeout(5):
-            while board.calls or board._reserved:  # noqa: ASYNC110 - nothing tells it
+            while board.calls or board.places.taken:  # noqa: ASYNC110 - nothing tells it
                 await asyncio.sleep(0.01)
-    assert board.total == 2 and not board._expected
+    assert board.total == 2 and not board.places.promised
 
 
 @pytest.mark.parametrize("kind", ["lambda", "object"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import WebSocketRoute
 
+from voice_runtime.admission import Readiness
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.media import MediaEndpoint
 from voice_runtime.server.recordings import recording_of
@@ -18,15 +20,29 @@ from voice_runtime.server.webhooks import SmsHandler, StatusHandler, Webhooks, r
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Handler, Switchboard
+from voice_runtime.tasks import TaskOwner
+from voice_runtime.telemetry.loop_lag import LoopLag
+from voice_runtime.telemetry.loop_watch import watched
 from voice_runtime.transport import CallControl, CallInfo
 from voice_runtime.transports.twilio_sms import SmsStatus
 
-__all__ = ["ANY_NUMBER", "create_app"]
+__all__ = ["ANY_NUMBER", "create_app", "new_switchboard"]
 
 log = logging.getLogger(__name__)
 
 ANY_NUMBER = "*"
 """The key of the handler for calls to numbers that have none of their own."""
+
+
+def new_switchboard(settings: Settings) -> Switchboard:
+    """As the settings say. Raises `ConfigurationError`."""
+    return Switchboard(
+        max_calls=settings.voice_max_calls,
+        max_call_seconds=settings.voice_max_call_seconds,
+        record=recording_of(settings),
+        goodbye=settings.voice_drain_message,
+        lag=LoopLag(limit_ms=settings.voice_max_loop_lag_ms),
+    )
 
 
 def create_app(
@@ -47,11 +63,7 @@ def create_app(
     `new_session` makes each call's session, with its speech providers. `control` ends calls at the carrier.
     """
     settings = settings or Settings()
-    switchboard = switchboard or Switchboard(
-        max_calls=settings.voice_max_calls,
-        max_call_seconds=settings.voice_max_call_seconds,
-        record=recording_of(settings),
-    )
+    switchboard = switchboard or new_switchboard(settings)
     gate = Gate(settings)
 
     def handler_of(number: str) -> Handler | None:
@@ -76,7 +88,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        measuring = TaskOwner("server")
+        measuring.start("loop-lag", switchboard.places.lag.run())
+        with watched(switchboard.places.lag):
+            yield
+        await measuring.close()
         # Reached when the web server has stopped taking connections; whoever serves us drains before (cli.serving).
         await switchboard.drain(0.0)
         if on_shutdown is not None:
@@ -106,8 +122,8 @@ def create_app(
 
     async def readyz(request: Request) -> Response:
         """Ready: a new call would be taken."""
-        state = "draining" if switchboard.draining else "ready" if switchboard.accepting else "full"
-        return JSONResponse({"status": state}, 200 if state == "ready" else 503)
+        load = switchboard.places.load
+        return JSONResponse(dataclasses.asdict(load), 200 if load.status is Readiness.READY else 503)
 
     app.add_api_route("/healthz", healthz, methods=["GET"])
     app.add_api_route("/readyz", readyz, methods=["GET"])

@@ -63,7 +63,7 @@ class MediaEndpoint:
         try:
             await websocket.accept()
         except BaseException:  # the peer did not wait for it
-            self._switchboard.release()
+            self._switchboard.places.release(call_sid)
             raise
         await self.serve(AsgiSocket(receive, send, self.max_message_bytes), call_sid)
 
@@ -86,7 +86,7 @@ class MediaEndpoint:
         try:
             self._gate.check_socket(handshake)
             call_sid = self._entitled_call(token)
-            self._switchboard.admit(call_sid)
+            self._switchboard.places.admit(call_sid)
         except (Refused, CallLimitError) as error:
             log.warning("media socket refused: %s", error)
             raise Refused(403, "media socket refused") from error
@@ -97,7 +97,7 @@ class MediaEndpoint:
         try:
             await self._serve(socket, entitled)
         finally:
-            self._switchboard.release()
+            self._switchboard.places.release(entitled)
 
     def _entitled_call(self, token: str) -> str | None:
         """The call that the token is for; None where tokens are not asked for."""

@@ -55,9 +55,9 @@ def register_voice_websocket(
             )
         try:
             Gate(now).check_socket(websocket)
-            if not switchboard.accepting and (session.is_disconnected or session.stream_sid is None):
-                await switchboard.room(HANDOVER_SECONDS)  # the last call is over, but not yet cleaned up after
-            switchboard.reserve()
+            if switchboard.places.taken and (session.is_disconnected or session.stream_sid is None):
+                await switchboard.places.empty(HANDOVER_SECONDS)  # the last call is over, but not yet cleaned up after
+            switchboard.places.take()
         except (Refused, CallLimitError) as refused:
             log.warning("media socket refused: %s", refused)
             await websocket.close(1008)
@@ -66,7 +66,7 @@ def register_voice_websocket(
             await websocket.accept()
             await _serve(AsgiSocket(websocket.receive, websocket.send, now.voice_max_message_bytes), now, switchboard)
         finally:
-            switchboard.release()
+            switchboard.places.release()
 
     async def _serve(socket: AsgiSocket, now: Settings, switchboard: Switchboard) -> None:
         mock = now.transport.strip().lower() == "mock"  # its calls are not the carrier's to end

@@ -10,8 +10,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from voice_runtime.errors import ConfigurationError, MissingSettingError
-from voice_runtime.server.app import ANY_NUMBER, create_app
-from voice_runtime.server.recordings import recording_of
+from voice_runtime.server.app import ANY_NUMBER, create_app, new_switchboard
 from voice_runtime.server.webhooks import CallStatus, SmsHandler, StatusHandler, run_hook
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
@@ -112,12 +111,7 @@ class VoiceApp:
     @cached_property
     def switchboard(self) -> Switchboard:
         """The calls that are alive."""
-        settings = self.settings
-        made = Switchboard(
-            max_calls=settings.voice_max_calls,
-            max_call_seconds=settings.voice_max_call_seconds,
-            record=recording_of(settings),
-        )
+        made = new_switchboard(self.settings)
         if self._apology is not None:
             made.apology = self._apology
         return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -16,6 +17,7 @@ from voice_runtime.errors import CallLimitError, ConfigurationError
 from voice_runtime.events import CallEnd, Direction, EndReason
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.media import DIRECTION, FROM, TO
+from voice_runtime.server.overflow import Overflow
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Switchboard
 from voice_runtime.transports.twilio_sms import InboundSms, SmsStatus, parse_inbound_sms, parse_sms_status
@@ -69,6 +71,7 @@ class Webhooks:
         self._settings = settings
         self._gate = gate
         self._switchboard = switchboard
+        self._overflow = Overflow(settings)
         self._answers = answers
         self._status_path = status_path
         self._on_status = on_status
@@ -86,12 +89,13 @@ class Webhooks:
         if not self._answers(ours):
             log.warning("call %s: nobody answers that number", call_sid)
             return _xml(twiml.reject())
-        try:
-            self._switchboard.expect(call_sid, self._settings.voice_token_seconds)
-        except CallLimitError as error:
-            log.warning("call %s: the caller hears a busy tone: %s", call_sid, error)
-            return _xml(twiml.reject("busy"))
         base = self._gate.public_bases(request)[0]
+        try:
+            self._switchboard.places.expect(call_sid, self._settings.voice_token_seconds)
+        except CallLimitError as error:
+            log.warning("call %s: no place (VOICE_OVERFLOW=%s): %s", call_sid, self._settings.voice_overflow, error)
+            attempt = _attempt(request.query_params.get("attempt", ""))
+            return _xml(self._overflow.answer(again=f"{base}/incoming", attempt=attempt, called=ours))
         parameters = {
             FROM: _parameter(form.get("From", "")),
             TO: _parameter(form.get("To", "")),
@@ -115,7 +119,7 @@ class Webhooks:
         else:
             log.info("call %s: %s", status.call_sid, status.status)
         if status.terminal:
-            self._switchboard.forget(status.call_sid)
+            self._switchboard.places.forget(status.call_sid)
             self._end_stale(status)
         await run_hook(self._on_status, status)
         return Response(status_code=204)
@@ -168,6 +172,10 @@ def _require_stream_url(settings: Settings) -> None:
                 f"{name} is no address that a media stream can have.",
                 remedy="Write https://host, without user name, password or query.",
             ) from None  # the cause quotes it, and it may hold a password
+
+
+def _attempt(said: str) -> int:
+    return int(said) if re.fullmatch("[0-9]{1,6}", said) else 0
 
 
 def _parameter(value: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -94,28 +94,44 @@ class Speaking:
         """Play ready mu-law audio."""
         return await self._utter(text, audio, barge_in)
 
-    async def _utter(self, text: str, audio: AsyncIterator[bytes], barge_in: BargeIn) -> Utterance:
+    async def conclude(self, goodbye: str, end: Callable[[], Awaitable[object]]) -> None:
+        """When the agent's sentence is over, say `goodbye` if there is one, and `end` the call before anything else.
+
+        Whoever wants to say something meanwhile waits for a turn that does not come.
+        """
         session = self._session
         async with self._turn:
-            if session.is_disconnected:
-                raise CallHangupError()
-            number = next(self._numbers)
-            session.prompted()
-            session.hub.publish(UtteranceStarted(session.elapsed(), number, text))
-            guard = _Guard(session, barge_in)
-            try:
-                outcome = await self._send(number, audio, guard)
-            except BaseException:
-                # Cancelled, or the program's own audio source failed: what was queued must not play on.
-                session.stream.clear()
-                self._account(number, text, PlaybackOutcome.FAILED)
-                raise
-            finally:
-                guard.close()
-            utterance = self._account(number, text, outcome)
-        if outcome is PlaybackOutcome.DISCONNECTED:
+            if (unplayed := session.stream.unplayed_seconds()) > 0:  # audio that the program sent without waiting
+                await session.mark("conclude", timeout=unplayed + MARK_GRACE_SECONDS)
+            if goodbye and not session.is_disconnected:
+                await self._take_turn(goodbye, _synthesis(self._voice(), goodbye), BargeIn.NEVER)
+            await end()
+
+    async def _utter(self, text: str, audio: AsyncIterator[bytes], barge_in: BargeIn) -> Utterance:
+        async with self._turn:
+            utterance = await self._take_turn(text, audio, barge_in)
+        if utterance.outcome is PlaybackOutcome.DISCONNECTED:
             raise CallHangupError()
         return utterance
+
+    async def _take_turn(self, text: str, audio: AsyncIterator[bytes], barge_in: BargeIn) -> Utterance:
+        session = self._session
+        if session.is_disconnected:
+            raise CallHangupError()
+        number = next(self._numbers)
+        session.prompted()
+        session.hub.publish(UtteranceStarted(session.elapsed(), number, text))
+        guard = _Guard(session, barge_in)
+        try:
+            outcome = await self._send(number, audio, guard)
+        except BaseException:
+            # Cancelled, or the program's own audio source failed: what was queued must not play on.
+            session.stream.clear()
+            self._account(number, text, PlaybackOutcome.FAILED)
+            raise
+        finally:
+            guard.close()
+        return self._account(number, text, outcome)
 
     async def _send(self, number: int, audio: AsyncIterator[bytes], guard: _Guard) -> PlaybackOutcome:
         """Queue the audio, then wait for the proof of its playing."""

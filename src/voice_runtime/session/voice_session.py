@@ -128,6 +128,20 @@ class VoiceSession(CallLife):
         self.request_disconnect(EndReason.AGENT_HUNG_UP, detail)
         await self.wait_ended()
 
+    async def conclude(
+        self, goodbye: str = "", *, reason: EndReason = EndReason.AGENT_HUNG_UP, detail: str = ""
+    ) -> None:
+        """End the call at the end of a sentence: what is being said is finished, then `goodbye`, and nothing else.
+
+        Returns when the call has ended. Raises `CallHangupError` when it ends before.
+        """
+
+        async def end() -> None:
+            self.request_disconnect(reason, detail)
+            await self.wait_ended()
+
+        await self._speaking.conclude(goodbye, end)
+
     async def wait_ended(self) -> CallEnd:
         """Return when the call has ended, with the reason."""
         if (end := self.end) is not None:
