@@ -113,7 +113,7 @@ async def serve(
 ) -> bool:
     """Serve `app` until `stop` is asked; `ready` is called with the port as soon as it answers.
 
-    While it drains the port still answers: /healthz is 200, /readyz 503, webhooks get a busy tone, and status callbacks
+    While it drains the port still answers: /healthz is 200, /readyz 503, calls get VOICE_OVERFLOW, and status callbacks
     arrive. Calls that live on after VOICE_DRAIN_SECONDS are hung up. True when it drained, False when `stop` was asked
     twice and calls were cut. Raises `ConfigurationError`.
     """
