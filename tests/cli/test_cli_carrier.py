@@ -15,7 +15,7 @@ from cli_world import OUR_NUMBER, PUBLIC, World
 from click.testing import Result
 
 from voice_runtime.simulator import Line, Phone, listens, waits_for_hang_up
-from voice_runtime.simulator.rest_state import CallStatus, Fault, FaultKind
+from voice_runtime.simulator.rest import CallStatus, Fault, FaultKind
 
 ALICE = "+358401234567"
 Run = Callable[..., Result]

@@ -16,7 +16,7 @@ from telephone import AUTH_TOKEN, serving
 
 from voice_runtime.mock.tts import MockTts
 from voice_runtime.simulator import Carrier, EndedBy, Line, Phone, rest_app
-from voice_runtime.simulator.rest_state import CallStatus
+from voice_runtime.simulator.rest import CallStatus
 
 PROGRAMS = Path(__file__).parent / "programs"
 PUBLIC = "https://voice.example.com"

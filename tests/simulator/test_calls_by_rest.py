@@ -9,7 +9,7 @@ from twilio.rest import Client
 
 from fakes.twilio_application import PUBLIC, TOKEN, TONE, Application, Socket, connect, greet, listen, serving
 from voice_runtime.simulator import Carrier, EndedBy, Line, Phone, listens, rest_app, waits_for_hang_up
-from voice_runtime.simulator.rest_state import CallStatus
+from voice_runtime.simulator.rest import CallStatus
 
 ALICE, BOB = "+358401234567", "+358942721000"
 EVENTS = ["initiated", "ringing", "answered", "completed"]

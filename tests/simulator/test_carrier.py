@@ -10,7 +10,7 @@ from twilio.request_validator import RequestValidator
 from fakes.twilio_application import PUBLIC, TOKEN, TONE, Application, connect, echo, greet, lecture, listen
 from voice_runtime.audio.measure import speech_spans
 from voice_runtime.simulator import EndedBy, Line, Timeline, listens, waits_for_hang_up
-from voice_runtime.simulator.rest_state import CallStatus
+from voice_runtime.simulator.rest import CallStatus
 
 VOICE = f"{PUBLIC}/voice"
 

@@ -12,7 +12,7 @@ from websockets.utils import accept_key
 
 from fakes.twilio_application import PUBLIC, TONE, Application, Socket, connect, greet, listen
 from voice_runtime.simulator import EndedBy, Line, listens, waits_for_hang_up
-from voice_runtime.simulator.rest_state import CallStatus
+from voice_runtime.simulator.rest import CallStatus
 
 VOICE = f"{PUBLIC}/voice"
 

@@ -244,7 +244,7 @@ async def test_a_handler_that_blocks_stalls_nobody_else() -> None:
 
 async def test_a_stalled_rest_endpoint_does_not_keep_a_call() -> None:
     """Hanging up falls back to closing the socket when the carrier's API does not answer in time."""
-    from voice_runtime.simulator.rest_state import Fault as RestFault
+    from voice_runtime.simulator.rest import Fault as RestFault
 
     async with phone_system(tts=MockTts(), changes={"twilio_http_timeout": 0.2}) as system:
         system.carrier.rest.fail_always(RestFault.stall(5))

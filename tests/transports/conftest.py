@@ -12,7 +12,7 @@ import uvicorn
 from simulated_account import OUR_NUMBER, Account
 
 from voice_runtime.simulator.rest import rest_app
-from voice_runtime.simulator.rest_state import RestState
+from voice_runtime.simulator.rest import RestState
 
 
 @pytest.fixture(autouse=True)

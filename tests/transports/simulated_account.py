@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from voice_runtime.settings import Settings
-from voice_runtime.simulator.rest_state import RestState
+from voice_runtime.simulator.rest import RestState
 
 __all__ = ["OUR_NUMBER", "Account"]
 

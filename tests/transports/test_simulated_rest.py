@@ -11,7 +11,7 @@ from simulated_account import Account
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from voice_runtime.simulator.rest_state import CallStatus, Fault
+from voice_runtime.simulator.rest import CallStatus, Fault
 from voice_runtime.transports.twilio_rest import open_client
 
 

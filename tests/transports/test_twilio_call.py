@@ -11,7 +11,7 @@ import pytest
 from simulated_account import OUR_NUMBER, Account
 
 from voice_runtime.errors import CarrierError, CarrierRefusedError, CarrierTimeoutError, MissingSettingError
-from voice_runtime.simulator.rest_state import CallStatus, Fault, SimulatedCall
+from voice_runtime.simulator.rest import CallStatus, Fault, SimulatedCall
 from voice_runtime.transports.twilio_call import (
     TwilioCallListIncompleteError,
     TwilioCallNotFoundError,

@@ -21,7 +21,7 @@ from voice_runtime.errors import (
     MissingSettingError,
 )
 from voice_runtime.settings import Settings
-from voice_runtime.simulator.rest_state import Fault
+from voice_runtime.simulator.rest import Fault
 from voice_runtime.transports.twilio_account import TwilioRegion, api_origin
 from voice_runtime.transports.twilio_rest import BoundedHttpClient, carrier_errors, open_client
 

@@ -13,7 +13,7 @@ from simulated_account import OUR_NUMBER, Account
 
 from voice_runtime.errors import CarrierError, CarrierTimeoutError, MissingSettingError, TwilioCallNotFoundError
 from voice_runtime.settings import Settings
-from voice_runtime.simulator.rest_state import CallStatus, Fault
+from voice_runtime.simulator.rest import CallStatus, Fault
 from voice_runtime.transport import CarrierTransport, create_transport
 from voice_runtime.transports.twilio_call import TwilioRegion, TwilioTransport
 

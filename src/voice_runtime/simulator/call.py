@@ -19,7 +19,7 @@ from voice_runtime.simulator.parameters import Leg, voice_form
 from voice_runtime.simulator.person import Line
 from voice_runtime.simulator.phone_book import Phone
 from voice_runtime.simulator.record import CallRecord, EndedBy, StreamRecord
-from voice_runtime.simulator.rest_state import CallStatus, RestState
+from voice_runtime.simulator.rest import CallStatus, RestState
 from voice_runtime.simulator.status_reports import StatusReports
 from voice_runtime.simulator.stream import MediaStream, StreamEnd
 from voice_runtime.simulator.violations import Violation, ViolationCode

@@ -17,7 +17,7 @@ from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg
 from voice_runtime.simulator.phone_book import Phone
 from voice_runtime.simulator.record import CallRecord, EndedBy
-from voice_runtime.simulator.rest_state import CallStatus, RestState, SimulatedCall
+from voice_runtime.simulator.rest import CallStatus, RestState, SimulatedCall
 from voice_runtime.simulator.script import Script
 from voice_runtime.simulator.walk import Document
 from voice_runtime.tasks import TaskOwner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from voice_runtime.simulator.rest_state import CallStatus
+from voice_runtime.simulator.rest import CallStatus
 from voice_runtime.simulator.script import Script, waits_for_hang_up
 
 __all__ = ["Phone"]

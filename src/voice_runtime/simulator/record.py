@@ -9,7 +9,7 @@ from pathlib import Path
 from voice_runtime.audio.frames import SAMPLE_RATE
 from voice_runtime.simulator.notes import Annotation
 from voice_runtime.simulator.report import transcript, write_stereo
-from voice_runtime.simulator.rest_state import CallStatus
+from voice_runtime.simulator.rest import CallStatus
 from voice_runtime.simulator.stream import StreamEnd
 from voice_runtime.simulator.timeline import Timeline
 from voice_runtime.simulator.violations import Violation, ViolationCode

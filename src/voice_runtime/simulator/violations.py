@@ -29,6 +29,8 @@ class ViolationCode(IntEnum):
     BAD_TRACK = 31941
     BINARY_FRAME = 31950
     INVALID_MESSAGE = 31951
+    INVALID_PARAMETER = 20001
+    """A REST parameter that Twilio takes for something else than was meant, or for nothing."""
     NOT_SIMULATED = 0
     """Not Twilio: the application asked for something that this simulator does not do."""
 
