@@ -11,8 +11,7 @@ import twilio.rest  # noqa: F401  # now, and not inside the first request that i
 import uvicorn
 from simulated_account import OUR_NUMBER, Account
 
-from voice_runtime.simulator.rest import rest_app
-from voice_runtime.simulator.rest import RestState
+from voice_runtime.simulator.rest import RestState, rest_app
 
 
 @pytest.fixture(autouse=True)

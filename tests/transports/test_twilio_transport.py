@@ -109,7 +109,8 @@ async def test_calls_are_listed(account: Account, transport: TwilioTransport) ->
 
 async def test_regions_are_asked_in_turn(account: Account) -> None:
     """For a hang-up until one knows the call; for a list all of them, each call once."""
-    account.state.api_keys.update({"SKus": "a", "SKie": "b"})
+    account.state.add_api_key("SKus", "a")
+    account.state.add_api_key("SKie", "b", "ie1")
     regions = [
         TwilioRegion(api_host=host, account_sid=account.state.account_sid, auth=auth)
         for host, auth in [("api.twilio.com", ("SKus", "a")), ("api.dublin.ie1.twilio.com", ("SKie", "b"))]
@@ -118,10 +119,10 @@ async def test_regions_are_asked_in_turn(account: Account) -> None:
     assert isinstance(transport, TwilioTransport)
     call = account.state.add_call(OUR_NUMBER, "+1")
     assert [row.call_sid for row in await transport.list_calls(start_after=LONG_AGO)] == [call.sid]
-    account.state.strangers = {"SKus"}
+    call.region = "ie1"
     await transport.hang_up(call.sid)
     assert [request.user for request in account.state.requests] == ["SKus", "SKie", "SKus", "SKie"]
-    account.state.strangers = {"SKus", "SKie"}
+    call.region = "au1"
     with pytest.raises(TwilioCallNotFoundError):
         await transport.hang_up(call.sid)
     await transport.close()

@@ -51,6 +51,8 @@ class CallPlan:
     status_callback: str = ""
     status_events: frozenset[str] = frozenset({"completed"})
     ring_timeout: float = 60.0
+    queued_for: float = 0.0
+    """Seconds before it is dialled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class PhoneCall:
         if self.leg.direction == "inbound":
             self._set_status(CallStatus.RINGING)
             return None
+        await self.elapse(self._plan.queued_for)
         self._reports.call("initiated", "initiated")
         if self._phone.never_rings:
             return _HangUp(EndedBy.NOT_ANSWERED, self._phone.outcome)

@@ -11,17 +11,19 @@ from typing import Self
 from starlette.types import ASGIApp
 
 from voice_runtime.clock import Clock
-from voice_runtime.simulator.addresses import Addresses
+from voice_runtime.simulator.addresses import Addresses, signed_message_form
 from voice_runtime.simulator.call import CallPlan, Network, PhoneCall
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg
 from voice_runtime.simulator.phone_book import Phone
 from voice_runtime.simulator.record import CallRecord, EndedBy
-from voice_runtime.simulator.rest import CallStatus, RestState, SimulatedCall
+from voice_runtime.simulator.rest import CallStatus, MessageStatus, RestState, SimulatedCall, SimulatedMessage
+from voice_runtime.simulator.rest_orders import RestOrders, document_of
 from voice_runtime.simulator.script import Script
+from voice_runtime.simulator.texting import Texting
 from voice_runtime.simulator.walk import Document
+from voice_runtime.simulator.webhooks import Webhooks
 from voice_runtime.tasks import TaskOwner
-from voice_runtime.wire.twiml import parse_twiml
 
 __all__ = ["Carrier"]
 
@@ -46,9 +48,8 @@ class Carrier:
         sleep: Callable[[float], Awaitable[None]] | None = None,
         time_limit: float = 14400.0,
     ) -> None:
-        self.rest = RestState(account_sid=account_sid, auth_token=auth_token, clock=clock)
-        self.rest.on_call_created = self._dial
-        self.rest.on_call_updated = self._update
+        pace = Pace(speed, clock=clock, sleep=sleep)
+        self.rest = RestState(account_sid=account_sid, auth_token=auth_token, clock=pace)
         self.phones: dict[str, Phone] = {}
         self.calls: dict[str, PhoneCall] = {}
         """The calls in progress, by SID."""
@@ -57,10 +58,13 @@ class Carrier:
             auth_token=auth_token,
             addresses=Addresses(addresses),
             tls=ssl.create_default_context(),
-            pace=Pace(speed, clock=clock, sleep=sleep),
+            pace=pace,
             time_limit=time_limit,
             rest=self.rest,
         )
+        texts = Webhooks(auth_token, self._network.addresses, self._network.tls, signed_as=signed_message_form)
+        self._texting = Texting(self.rest, texts, pace)
+        self.rest.telephony = RestOrders(self.rest, pace, self.calls, self._dial, self._texting.send)
         self._owner = TaskOwner("carrier")
 
     async def __aenter__(self) -> Self:
@@ -77,6 +81,7 @@ class Carrier:
             call.hang_up(EndedBy.CARRIER)
         if running := [task for task in self._outcomes.values() if not task.done()]:
             await asyncio.wait(running)
+        await self._texting.close()
         await self._owner.close()
         await self._network.addresses.close()
 
@@ -123,30 +128,64 @@ class Carrier:
         """Wait until a call (or the call of that SID) is over, its status callbacks delivered."""
         return await asyncio.shield(self._outcomes[call if isinstance(call, str) else call.sid])
 
+    def ring(self, number: str, script: Script, *, caller: str = "+358401234567", country: str = "FI") -> PhoneCall:
+        """Somebody calls a number of the account (`rest.add_number`, or by REST), which knows its own webhooks."""
+        known = self.rest.number(number)
+        if known is None or not known.voice_url:
+            raise ValueError(f"{number} is no number of the account with a VoiceUrl")
+        return self.dial_in(
+            known.voice_url,
+            script,
+            caller=caller,
+            called=number,
+            country=country,
+            status_callback=known.status_callback,
+        )
+
+    # -- text messages ------------------------------------------------------------------------------------------------
+
+    async def text_in(
+        self,
+        webhook_url: str,
+        body: str,
+        *,
+        sender: str = "+358401234567",
+        recipient: str = "+358942721000",
+        media: tuple[str, ...] = (),
+    ) -> list[SimulatedMessage]:
+        """Somebody texts the application's number. Returns its answers, which are under way.
+
+        An empty `webhook_url` stands for the SmsUrl of `recipient`, a number of the account.
+        """
+        method, fallback = "POST", ""
+        if not webhook_url:
+            known = self.rest.number(recipient)
+            if known is None or not known.sms_url:
+                raise ValueError(f"{recipient} is no number of the account with an SmsUrl")
+            webhook_url, method, fallback = known.sms_url, known.sms_method, known.sms_fallback_url
+        message = self.rest.add_message(recipient, sender, body, media=media)
+        message.direction, message.status = "inbound", MessageStatus.RECEIVED
+        return await self._texting.receive(message, webhook_url, method, fallback)
+
+    async def delivered(self, message_sid: str) -> SimulatedMessage:
+        """Wait until a message of the application has its last status, and its callback knows."""
+        return await self._texting.delivered(message_sid)
+
     # -- calls of the application, by REST ----------------------------------------------------------------------------
 
-    def _dial(self, known: SimulatedCall) -> None:
+    def _dial(self, known: SimulatedCall, queued_for: float, refused: bool) -> None:
         fields = known.fields
         leg = Leg(known.sid, known.account_sid, "outbound-api", known.from_, known.to)
         plan = CallPlan(
-            document=_document(known.twiml, known.url, fields.get("Method", "POST")),
+            document=document_of(known.twiml, known.url, fields.get("Method", "POST")),
             status_callback=fields.get("StatusCallback", ""),
             status_events=frozenset(known.events or ("completed",)),
             ring_timeout=float(fields.get("Timeout", "60")),
+            queued_for=queued_for,
         )
         nobody = Phone(rings=plan.ring_timeout, outcome=CallStatus.NO_ANSWER)
-        self._begin(PhoneCall(leg, self.phones.get(known.to, nobody), plan, self._network))
-
-    def _update(self, known: SimulatedCall) -> None:
-        call = self.calls.get(known.sid)
-        if call is None:
-            return
-        if known.status in (CallStatus.COMPLETED, CallStatus.CANCELED):
-            call.hang_up(EndedBy.REST, known.status)
-            return
-        asked = next(dict(r.fields) for r in reversed(self.rest.requests) if r.method == "POST" and known.sid in r.path)
-        if asked.get("Url") or asked.get("Twiml"):
-            call.replace(_document(asked.get("Twiml", ""), asked.get("Url", ""), asked.get("Method", "POST")))
+        phone = Phone(outcome=CallStatus.FAILED) if refused else self.phones.get(known.to, nobody)
+        self._begin(PhoneCall(leg, phone, plan, self._network))
 
     # -- all calls ----------------------------------------------------------------------------------------------------
 
@@ -160,8 +199,3 @@ class Carrier:
             return await call.run()
         finally:
             del self.calls[call.sid]
-
-
-def _document(twiml: str, url: str, method: str) -> Document:
-    # "If both Url and Twiml are given, Twiml is ignored."
-    return Document(url, method) if url else Document(verbs=tuple(parse_twiml(twiml)))

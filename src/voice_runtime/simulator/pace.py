@@ -24,11 +24,18 @@ class Pace:
         self.speed = speed
         self._clock = clock or SystemClock()
         self._sleep = sleep or asyncio.sleep
-        self._start = self._clock.monotonic()
+        self._start, self._wall = self._clock.monotonic(), self._clock.wall()
 
     def now(self) -> float:
         """Simulated seconds since this pace was made."""
         return (self._clock.monotonic() - self._start) * self.speed
+
+    def monotonic(self) -> float:
+        """`now`: a pace is a clock, of the time that people live in."""
+        return self.now()
+
+    def wall(self) -> float:
+        return self._wall + self.now()
 
     async def sleep(self, seconds: float) -> None:
         await self._sleep(max(0.0, seconds) / self.speed)

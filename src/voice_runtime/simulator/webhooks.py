@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -51,9 +52,20 @@ class Answer:
 
 
 class Webhooks:
-    """The requests of one call: its own cookies, its own list in `requests`."""
+    """The requests of one call: its own cookies, its own list in `requests`.
 
-    def __init__(self, auth_token: str, addresses: Addresses, tls: ssl.SSLContext) -> None:
+    `signed_as`: what of an address is signed.
+    """
+
+    def __init__(
+        self,
+        auth_token: str,
+        addresses: Addresses,
+        tls: ssl.SSLContext,
+        *,
+        signed_as: Callable[[str], str] = signed_form,
+    ) -> None:
+        self._signed_as = signed_as
         self._auth_token = auth_token
         self._addresses = addresses
         self._client = httpx.AsyncClient(
@@ -93,7 +105,7 @@ class Webhooks:
         if method == "GET" and form:
             url, form = f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(form)}", []
         target = self._addresses.locate(url)
-        headers = {**target.headers, "x-twilio-signature": sign(self._auth_token, signed_form(url), form)}
+        headers = {**target.headers, "x-twilio-signature": sign(self._auth_token, self._signed_as(url), form)}
         if method != "POST":
             return await self._client.get(target.url, headers=headers, timeout=_TIMEOUT)
         headers["content-type"] = "application/x-www-form-urlencoded; charset=UTF-8"

@@ -1,7 +1,6 @@
 """Twilio's REST API for simulated calls: `rest_app` serves the account that a `RestState` is."""
 
 from voice_runtime.simulator.rest.app import rest_app
-from voice_runtime.simulator.rest.telephony import CallUpdate, Telephony, NoTelephony
 from voice_runtime.simulator.rest.faults import FAULTS, Fault, FaultKind
 from voice_runtime.simulator.rest.shapes import API_VERSION
 from voice_runtime.simulator.rest.simulated_call import ENDED, CallStatus, SimulatedCall
@@ -15,6 +14,7 @@ from voice_runtime.simulator.rest.simulated_message import MessageStatus, Simula
 from voice_runtime.simulator.rest.simulated_number import SimulatedNumber
 from voice_runtime.simulator.rest.simulated_recording import RecordingStatus, SimulatedRecording, SimulatedStream
 from voice_runtime.simulator.rest.state import Limits, RestRequest, RestState
+from voice_runtime.simulator.rest.telephony import CallUpdate, NoTelephony, Telephony
 
 __all__ = [
     "API_VERSION",

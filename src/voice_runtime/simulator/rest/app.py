@@ -119,9 +119,7 @@ class _Door:
 
         return answer
 
-    async def _pass(
-        self, request: Request, fields: Fields, user: str, secret: str, operation: Operation
-    ) -> Response:
+    async def _pass(self, request: Request, fields: Fields, user: str, secret: str, operation: Operation) -> Response:
         limit = self._state.limits.concurrent_requests
         if limit is not None and self._inside > limit:
             raise Refusal(20429, "Too Many Requests", 429)

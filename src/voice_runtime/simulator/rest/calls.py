@@ -6,12 +6,12 @@ import re
 
 from starlette.responses import JSONResponse, Response
 
-from voice_runtime.simulator.rest.telephony import CallUpdate
 from voice_runtime.simulator.rest.fields import Asked, Fields
 from voice_runtime.simulator.rest.listing import listed
 from voice_runtime.simulator.rest.refusal import Refusal
 from voice_runtime.simulator.rest.simulated_call import ENDED, CallStatus, SimulatedCall
 from voice_runtime.simulator.rest.state import RestState
+from voice_runtime.simulator.rest.telephony import CallUpdate
 
 __all__ = ["Calls", "check_placing", "find_call"]
 

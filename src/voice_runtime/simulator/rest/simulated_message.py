@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from voice_runtime.simulator.rest.fields import Fields
 from voice_runtime.simulator.rest.shapes import API_VERSION, account_path, rfc_2822
 
 __all__ = ["MessageStatus", "SimulatedMessage", "segments"]
@@ -60,6 +61,11 @@ class SimulatedMessage:
     @property
     def key(self) -> str:
         return self.sid
+
+    @property
+    def send_at(self) -> float:
+        """When a scheduled one is due, in Unix seconds."""
+        return Fields(self.fields.items()).instant("SendAt")
 
     @property
     def segments(self) -> int:

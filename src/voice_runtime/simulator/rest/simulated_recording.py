@@ -72,9 +72,8 @@ class SimulatedRecording:
             "encryption_details": None,
             "media_url": f"https://api.twilio.com{self.path}",
             "uri": f"{self.path}.json",
-            "subresource_uris": subresources(self.path, "transcriptions") | {
-                "add_on_results": f"{self.path}/AddOnResults.json"
-            },
+            "subresource_uris": subresources(self.path, "transcriptions")
+            | {"add_on_results": f"{self.path}/AddOnResults.json"},
         }
 
 

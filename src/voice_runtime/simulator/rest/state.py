@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from voice_runtime.clock import Clock, SystemClock
-from voice_runtime.simulator.rest.telephony import Telephony, NoTelephony
 from voice_runtime.simulator.rest.faults import Fault, Faults
 from voice_runtime.simulator.rest.regions import HOME, ApiKey, Credentials
 from voice_runtime.simulator.rest.simulated_call import ENDED, CallStatus, SimulatedCall
@@ -16,6 +15,7 @@ from voice_runtime.simulator.rest.simulated_conference import ConferenceStatus, 
 from voice_runtime.simulator.rest.simulated_message import MessageStatus, SimulatedMessage
 from voice_runtime.simulator.rest.simulated_number import SimulatedNumber
 from voice_runtime.simulator.rest.simulated_recording import RecordingStatus, SimulatedRecording, SimulatedStream
+from voice_runtime.simulator.rest.telephony import NoTelephony, Telephony
 from voice_runtime.simulator.violations import Violation, ViolationCode
 
 __all__ = ["Limits", "RestRequest", "RestState"]
@@ -139,10 +139,13 @@ class RestState:
         self.messages[sid] = message
         return message
 
-    def add_number(self, phone_number: str, **settings: str) -> SimulatedNumber:
-        """A number of the account: `voice_url=...`, `sms_url=...`, `status_callback=...` and their like."""
+    def add_number(
+        self, phone_number: str, *, voice_url: str = "", status_callback: str = "", sms_url: str = ""
+    ) -> SimulatedNumber:
+        """A number of the account. It has more to set, which may be set afterwards."""
         sid = "PN" + secrets.token_hex(16)
-        number = SimulatedNumber(sid, self.account_sid, phone_number, self.clock.wall(), **settings)
+        number = SimulatedNumber(sid, self.account_sid, phone_number, self.clock.wall())
+        number.voice_url, number.status_callback, number.sms_url = voice_url, status_callback, sms_url
         self.numbers[sid] = number
         return number
 
@@ -182,7 +185,9 @@ class RestState:
         if status in ENDED:
             call.ended = now
 
-    def set_message_status(self, message: SimulatedMessage, status: MessageStatus, error_code: int | None = None) -> None:
+    def set_message_status(
+        self, message: SimulatedMessage, status: MessageStatus, error_code: int | None = None
+    ) -> None:
         message.status, message.error_code, message.updated = status, error_code, self.clock.wall()
         if status is MessageStatus.SENT:
             message.sent = message.updated
