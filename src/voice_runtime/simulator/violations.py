@@ -16,6 +16,8 @@ class ViolationCode(IntEnum):
     CONCURRENCY_LIMIT = 10004
     DOCUMENT_FETCH_FAILED = 11200
     INVALID_TWIML = 12100
+    INVALID_PARAMETER = 20001
+    """A REST parameter that Twilio takes for something else than was meant, or for nothing."""
     NO_RESPONSE = 31901
     CONNECTION_REFUSED = 31902
     BROKEN_PIPE = 31903
@@ -30,8 +32,6 @@ class ViolationCode(IntEnum):
     BAD_TRACK = 31941
     BINARY_FRAME = 31950
     INVALID_MESSAGE = 31951
-    INVALID_PARAMETER = 20001
-    """A REST parameter that Twilio takes for something else than was meant, or for nothing."""
     NOT_SIMULATED = 0
     """Not Twilio: the application asked for something that this simulator does not do."""
 
