@@ -34,7 +34,7 @@ layers: $(STAMP)
 cov: $(STAMP)
 	$(BIN)/python -m pytest --cov=voice_runtime --cov-report=term-missing:skip-covered
 
-bench: $(STAMP)
+bench: $(STAMP)         ## what a call costs beside the floors; QUICK=1 for less of it
 	$(BIN)/python -m benchmarks
 
 docs: $(STAMP)          ## every setting, command, route, event and error is in the docs

@@ -48,7 +48,10 @@ def draw_delays(path: Path, delays_ms: Mapping[str, Sequence[float]], limit_ms: 
         axes.axvline(limit_ms, color="#d1242f", linewidth=0.8, linestyle=":")
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_yticks([1, 0.5, 0.1, 0.01, 0.001], ["all", "half", "1 in 10", "1 in 100", "1 in 1000"])
+        axes.set_yticks([10.0**-n for n in range(6)], ["all", *(f"1 in {10**n:,}" for n in range(1, 6))])
+        axes.minorticks_off()
+        axes.set_xlim(left=0.01)
+        axes.set_ylim(0.5 / max(map(len, delays_ms.values())), 1.2)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
     title = "Added delay of an echoed frame (dotted: 20 ms, a frame's own length)"

@@ -24,14 +24,22 @@ _LOOK_SECONDS: Final = 0.1
 
 
 async def run_load(
-    plan: LoadPlan, *, probe: ServerProbe | None = None, progress: Callable[[int, int], None] | None = None
+    plan: LoadPlan,
+    *,
+    probe: ServerProbe | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> LoadReport:
-    """Play `plan`. `progress` is told ten times a second how many calls are up and how many are over."""
+    """Play `plan`. `progress` is told ten times a second how many calls are up and how many are over.
+
+    Several may run at once in one loop: give those that begin beside others a `tls`, for making one takes time.
+    """
     owner = TaskOwner("load")
-    tls = ssl.create_default_context()
+    tls = tls or ssl.create_default_context()
     collected = gc.isenabled()
-    gc.collect()
-    gc.disable()  # a collection of ours would look like a stall of the server
+    if collected:
+        gc.collect()
+        gc.disable()  # a collection of ours would look like a stall of the server
     run = _Run(plan, probe, tls)
     try:
         watching = owner.start("watch", run.watch(progress))
