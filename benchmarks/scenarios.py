@@ -51,7 +51,7 @@ def storm(live: int, new: int, rounds: int) -> Row:
     One late moment of the load is the largest delay of all: rounds in which it had one are done again, if that helps.
     """
     kept: list[tuple[float, float]] = []
-    for _ in range(2 * rounds):
+    for _ in range(2 * rounds - 1):
         with server("ours") as running:
             report = uvloop.run(_storm(running, live, new))
         delays = report.delays()
