@@ -30,26 +30,35 @@ Message = dict[str, Any]
 
 @dataclass
 class Application:
-    """`answer` is called for each media socket, after `start`; `twiml` is what /voice answers."""
+    """`answer` is called for each media socket, after `start`; `twiml` is what /voice answers.
+
+    `documents`: what other paths answer; each is TwiML, or a whole response.
+    """
 
     answer: Callable[[Socket], Awaitable[None]]
     twiml: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     refuse: bool = False
+    documents: dict[str, str | Response] = field(default_factory=dict)
     forms: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
     sockets: list[Socket] = field(default_factory=list)
 
     def asgi(self) -> ASGIApp:
-        hooks = [Route(f"/{name}", self._webhook, methods=["POST"]) for name in ("voice", "next", "status", "stream")]
-        return Starlette(routes=[*hooks, WebSocketRoute("/media", self._media)])
+        hook = Route("/{path:path}", self._webhook, methods=["GET", "POST"])
+        return Starlette(routes=[WebSocketRoute("/media", self._media), hook])
 
     async def _webhook(self, request: Request) -> Response:
-        form = {name: str(value) for name, value in (await request.form()).items()}
+        given = request.query_params if request.method == "GET" else await request.form()
+        form = {name: str(value) for name, value in given.items()}
         self.forms.append((request.url.path, form, request.headers["x-twilio-signature"]))
-        if request.url.path in ("/status", "/stream"):
+        path = request.url.path
+        if path in ("/status", "/stream"):
             return Response(status_code=204)
-        document = "<Response/>" if request.url.path == "/next" else self.twiml or connect(self.parameters)
-        return Response(document, media_type="text/xml")
+        if path == "/voice":
+            document: str | Response = self.twiml or connect(self.parameters)
+        else:
+            document = self.documents.get(path, "<Response/>" if path == "/next" else Response(status_code=404))
+        return document if isinstance(document, Response) else Response(document, media_type="text/xml")
 
     async def _media(self, websocket: WebSocket) -> None:
         if self.refuse:
@@ -65,6 +74,10 @@ class Application:
             await websocket.close()
         except WebSocketDisconnect:
             call.disconnected = True
+
+    def asked(self, path: str) -> list[dict[str, str]]:
+        """The forms that came to `path`, in order."""
+        return [form for known, form, _ in self.forms if known == path]
 
     def events(self, name: str) -> list[Message]:
         return [message for call in self.sockets for message in call.received if message["event"] == name]

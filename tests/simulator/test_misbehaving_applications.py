@@ -176,10 +176,10 @@ async def test_a_document_that_is_no_twiml(telephony, twiml: str, code: int) -> 
 
 
 async def test_a_webhook_that_is_not_there(telephony) -> None:
-    """404 is 11200, no server is 11205: the call failed."""
+    """404 is 11200, no server is 11205: the caller hears that there is an error, and the call ends."""
     carrier = await telephony(Application(greet))
     record = await carrier.call(f"{PUBLIC}/nothing", waits_for_hang_up())
-    assert (codes(record), record.ended_by, record.status) == ([11200], EndedBy.FAILED, CallStatus.FAILED)
+    assert (codes(record), record.ended_by, record.status) == ([11200], EndedBy.FAILED, CallStatus.COMPLETED)
     assert codes(await carrier.call("http://127.0.0.1:9/voice", waits_for_hang_up())) == [11205]
 
 

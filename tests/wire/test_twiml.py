@@ -11,15 +11,20 @@ from voice_runtime.wire import twiml
 from voice_runtime.wire.twiml import (
     ConnectStream,
     Dial,
+    DialConference,
     DialTarget,
+    Gather,
     Hangup,
     MalformedTwiml,
     Message,
     Pause,
     Play,
+    Record,
     Redirect,
     Reject,
     Say,
+    StartStream,
+    StopStream,
     Unknown,
     parse_twiml,
     render,
@@ -142,6 +147,7 @@ def test_a_stream_url_that_twilio_would_refuse_is_refused(url: str, why: str) ->
         (lambda: render([Play("")]), "<Play>"),
         (lambda: render([Dial(())]), "somebody"),
         (lambda: twiml.dial("  "), "cannot dial"),
+        (lambda: render([Dial((DialConference(""),))]), "needs a name"),
         (lambda: render([Dial((DialTarget("x", "Fax"),))]), "cannot dial"),
         (lambda: twiml.message(""), "body"),
         (lambda: twiml.say("\x00"), "character"),
@@ -186,7 +192,13 @@ raw = st.text(st.sampled_from("a \t\r\n<>&\"']]>ä€\U0001f600"), min_size=1, m
 word = st.text(st.sampled_from("abcXYZ019+"), min_size=1, max_size=12)
 link = st.sampled_from(["https://a.example/x?y=1&z=2", "/next", "https://a.example:8443/"])
 whole = st.integers(0, 999)
-targets = st.builds(DialTarget, word, st.sampled_from(["Number", "Sip", "Client", "Conference"]))
+method = st.sampled_from(["GET", "POST"])
+targets = st.one_of(
+    st.builds(DialTarget, word, st.sampled_from(["Number", "Sip", "Client"]), link, method, word),
+    st.builds(DialConference, word, st.booleans(), st.sampled_from(["true", "onExit"]), st.booleans(), st.booleans()),
+    st.builds(DialConference, word, wait_url=st.sampled_from(["", "/music"]), max_participants=whole, coach=word),
+)
+prompts = st.one_of(st.builds(Say, word), st.builds(Play, link), st.builds(Pause, whole))
 verbs = st.one_of(
     st.builds(
         ConnectStream,
@@ -195,7 +207,19 @@ verbs = st.one_of(
         st.sampled_from(["", "https://a.example/s"]),
         writable,
         st.just("") | link,
+        method=method,
     ),
+    st.builds(StartStream, st.just("wss://a.example/v"), track=st.sampled_from(["both_tracks", "inbound_track"])),
+    st.builds(StopStream, word),
+    st.builds(
+        Gather,
+        st.lists(prompts, max_size=2).map(tuple),
+        st.sampled_from(["dtmf", "dtmf speech"]),
+        num_digits=whole,
+        finish_on_key=st.sampled_from(["", "#", "*"]),
+        action_on_empty_result=st.booleans(),
+    ),
+    st.builds(Record, timeout=whole, finish_on_key=st.sampled_from(["", "#"]), play_beep=st.booleans()),
     st.builds(Say, writable.map(str.strip), word, word, whole),
     st.builds(Play, link, st.just("") | word, whole),
     st.builds(Pause, whole),
@@ -204,12 +228,13 @@ verbs = st.one_of(
     st.builds(Redirect, link, st.sampled_from(["GET", "POST"])),
     st.builds(
         Dial,
-        st.lists(
-            st.builds(DialTarget, word, st.sampled_from(["Number", "Sip", "Client", "Conference"])), min_size=1
-        ).map(tuple),
+        st.lists(targets, min_size=1).map(tuple),
         word,
         whole,
         st.just("") | link,
+        method,
+        whole,
+        st.booleans(),
     ),
     st.builds(Message, raw, word),
 )
@@ -267,13 +292,43 @@ def test_a_document_by_hand_is_read() -> None:
 def test_what_is_not_modelled_is_kept_whole() -> None:
     """An unknown verb is an event of its own, with its XML."""
     assert parse_twiml(
-        '<Response><Gather input="dtmf"><Say>1?</Say></Gather> tail <say/>'
+        '<Response><Enqueue wait="1"><Task>1?</Task></Enqueue> tail <say/>'
         "<Connect><Room>x</Room></Connect><Dial/></Response>"
     ) == [
-        Unknown("Gather", '<Gather input="dtmf"><Say>1?</Say></Gather>'),
+        Unknown("Enqueue", '<Enqueue wait="1"><Task>1?</Task></Enqueue>'),
         Unknown("say", "<say />"),
         Unknown("Connect", "<Connect><Room>x</Room></Connect>"),
         Unknown("Dial", "<Dial />"),
+    ]
+
+
+def test_attributes_are_typed_and_nonsense_is_the_default() -> None:
+    """An attribute that is there and empty is not one that is missing."""
+    assert parse_twiml(
+        """<Response>
+          <Gather input="dtmf speech" numDigits="4" finishOnKey="" timeout="soon" actionOnEmptyResult="TRUE">
+            <Say>Hello</Say><Dial>+1</Dial>
+          </Gather>
+          <Record maxLength="soon" playBeep="no"/>
+          <Dial hangupOnStar="true" timeLimit="60"><Number url="/whisper" sendDigits="1w2">+1</Number></Dial>
+          <Dial><Conference startConferenceOnEnter="false" waitUrl="">room</Conference></Dial>
+          <Start><Stream url="wss://a.example/v" track="both_tracks" name="copy"/></Start>
+          <Stop><Stream name="copy"/></Stop>
+        </Response>"""
+    ) == [
+        Gather(
+            (Say("Hello"), Dial((DialTarget("+1"),))),
+            "dtmf speech",
+            num_digits=4,
+            finish_on_key="",
+            timeout="soon",
+            action_on_empty_result=True,
+        ),
+        Record(),
+        Dial((DialTarget("+1", url="/whisper", send_digits="1w2"),), hangup_on_star=True, time_limit=60),
+        Dial((DialConference("room", start_conference_on_enter=False, wait_url=""),)),
+        StartStream("wss://a.example/v", track="both_tracks", name="copy"),
+        StopStream("copy"),
     ]
 
 

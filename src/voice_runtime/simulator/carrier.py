@@ -12,7 +12,8 @@ from starlette.types import ASGIApp
 
 from voice_runtime.clock import Clock
 from voice_runtime.simulator.addresses import Addresses, signed_message_form
-from voice_runtime.simulator.call import CallPlan, Network, PhoneCall
+from voice_runtime.simulator.call import PhoneCall
+from voice_runtime.simulator.network import CallPlan, Document, Network
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg
 from voice_runtime.simulator.phone_book import Phone
@@ -21,7 +22,6 @@ from voice_runtime.simulator.rest import CallStatus, MessageStatus, RestState, S
 from voice_runtime.simulator.rest_orders import RestOrders, document_of
 from voice_runtime.simulator.script import Script
 from voice_runtime.simulator.texting import Texting
-from voice_runtime.simulator.walk import Document
 from voice_runtime.simulator.webhooks import Webhooks
 from voice_runtime.tasks import TaskOwner
 
@@ -53,8 +53,6 @@ class Carrier:
         self.phones: dict[str, Phone] = {}
         self.calls: dict[str, PhoneCall] = {}
         """The calls in progress, by SID."""
-        self.records: list[CallRecord] = []
-        """What is left of the calls that are over, in the order in which they ended."""
         self._outcomes: dict[str, asyncio.Task[CallRecord]] = {}
         self._network = Network(
             auth_token=auth_token,
@@ -63,6 +61,7 @@ class Carrier:
             pace=pace,
             time_limit=time_limit,
             rest=self.rest,
+            place=self._place,
         )
         texts = Webhooks(auth_token, self._network.addresses, self._network.tls, signed_as=signed_message_form)
         self._texting = Texting(self.rest, texts, pace)
@@ -98,16 +97,18 @@ class Carrier:
         called: str = "+358942721000",
         country: str = "FI",
         status_callback: str = "",
+        fallback_url: str = "",
     ) -> PhoneCall:
         """Somebody calls the application's number. Returns at once; `finished` waits for the end.
 
-        The script starts with the first media stream. A number has no choice of status events: only the last is told.
+        The script starts when the call is answered. `fallback_url` is the number's own: where to go when the first
+        fails. A number has no choice of status events: only the last is told.
         """
         known = self.rest.add_call(called, caller, direction="inbound")
         leg = Leg(known.sid, known.account_sid, "inbound", caller, called, country)
-        return self._begin(
-            PhoneCall(leg, Phone(script), CallPlan(Document(webhook_url), status_callback), self._network)
-        )
+        fallback = Document(fallback_url) if fallback_url else None
+        plan = CallPlan(Document(webhook_url), status_callback, fallback=fallback)
+        return self._begin(PhoneCall(leg, Phone(script), plan, self._network))
 
     async def call(
         self,
@@ -118,11 +119,18 @@ class Carrier:
         called: str = "+358942721000",
         country: str = "FI",
         status_callback: str = "",
+        fallback_url: str = "",
     ) -> CallRecord:
         """`dial_in`, and wait for the end. Raises what the script raised, but not its CallHangupError."""
         return await self.finished(
             self.dial_in(
-                webhook_url, script, caller=caller, called=called, country=country, status_callback=status_callback
+                webhook_url,
+                script,
+                caller=caller,
+                called=called,
+                country=country,
+                status_callback=status_callback,
+                fallback_url=fallback_url,
             )
         )
 
@@ -178,16 +186,27 @@ class Carrier:
     def _dial(self, known: SimulatedCall, queued_for: float, refused: bool) -> None:
         fields = known.fields
         leg = Leg(known.sid, known.account_sid, "outbound-api", known.from_, known.to)
+        fallback = Document(fields.get("FallbackUrl", ""), fields.get("FallbackMethod", "POST"))
         plan = CallPlan(
             document=document_of(known.twiml, known.url, fields.get("Method", "POST")),
             status_callback=fields.get("StatusCallback", ""),
+            status_method=fields.get("StatusCallbackMethod", "POST"),
             status_events=frozenset(known.events or ("completed",)),
+            fallback=fallback if fallback.url else None,
             ring_timeout=float(fields.get("Timeout", "60")),
             queued_for=queued_for,
+            time_limit=float(fields["TimeLimit"]) if fields.get("TimeLimit") else None,
+            send_digits=fields.get("SendDigits", ""),
         )
+        if refused:
+            self._begin(PhoneCall(leg, Phone(outcome=CallStatus.FAILED), plan, self._network))
+        else:
+            self._place(leg, plan)
+
+    def _place(self, leg: Leg, plan: CallPlan) -> PhoneCall:
+        """Dial `leg.called`. Nobody answers at a number that is not in `phones`."""
         nobody = Phone(rings=plan.ring_timeout, outcome=CallStatus.NO_ANSWER)
-        phone = Phone(outcome=CallStatus.FAILED) if refused else self.phones.get(known.to, nobody)
-        self._begin(PhoneCall(leg, phone, plan, self._network))
+        return self._begin(PhoneCall(leg, self.phones.get(leg.called, nobody), plan, self._network))
 
     # -- all calls ----------------------------------------------------------------------------------------------------
 
@@ -201,5 +220,3 @@ class Carrier:
             return await call.run()
         finally:
             del self.calls[call.sid]
-            if call.record is not None:
-                self.records.append(call.record)

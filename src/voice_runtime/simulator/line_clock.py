@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+from collections.abc import Callable
 from typing import Protocol
 
 from voice_runtime.audio.frames import FRAME_INTERVAL, SAMPLE_RATE
@@ -9,7 +12,10 @@ from voice_runtime.simulator.handset import Handset, Spoken
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.playout import Playout
 
-__all__ = ["FarEnd", "LineClock"]
+__all__ = ["FarEnd", "LineClock", "Listener"]
+
+Listener = Callable[[Spoken, float], bool]
+"""Gets the person's next 20 ms and when they begin, in seconds on the line; returns True when it has heard enough."""
 
 
 class FarEnd(Protocol):
@@ -31,6 +37,9 @@ class _Operator:
     def queue(self, audio: bytes) -> None:
         self._playout.queue(audio)
 
+    def hush(self) -> None:
+        self._playout.abandon()
+
     def play(self, at: float) -> bytes:
         return self._playout.play(at).audio
 
@@ -48,29 +57,44 @@ class LineClock:
         self._operator = _Operator()
         self._far_end: FarEnd = self._operator
         self._connected = 0.0
+        self._listeners: dict[Listener, asyncio.Event] = {}
 
     def now(self) -> float:
         """Seconds since the line opened."""
         return self._pace.now() - self._opened
 
     def connect(self, far_end: FarEnd) -> float:
-        """From now on the person hears `far_end`. Returns when that is, in seconds on the line."""
-        self.catch_up(self.now())
+        """From the next frame on the person hears `far_end`. Returns when that is, in seconds on the line."""
+        frame = math.ceil(self.now() / FRAME_INTERVAL - 1e-6)
+        self.catch_up(frame * FRAME_INTERVAL)
         self._far_end = far_end
         self._connected = len(self._handset.ear) / SAMPLE_RATE
         return self._connected
 
-    def disconnect(self) -> None:
-        """The far end is gone; until there is another one it is quiet."""
-        self.catch_up(self.now())
+    def disconnect(self, far_end: FarEnd | None = None) -> None:
+        """The far end (or only that one) is gone; until there is another one it is quiet."""
+        if far_end is not None and far_end is not self._far_end:
+            return
         self._operator = _Operator()
-        self._far_end = self._operator
-        self._connected = len(self._handset.ear) / SAMPLE_RATE
+        self.connect(self._operator)
 
     def queue(self, audio: bytes) -> None:
         """TwiML plays `audio`: heard while no far end is connected."""
         self.catch_up(self.now())
         self._operator.queue(audio)
+
+    def hush(self) -> None:
+        """What was queued and has not been heard is not heard."""
+        self.catch_up(self.now())
+        self._operator.hush()
+
+    async def listen(self, listener: Listener) -> None:
+        """Have `listener` hear the person, beside the far end, until it has heard enough."""
+        enough = self._listeners[listener] = asyncio.Event()
+        try:
+            await enough.wait()
+        finally:
+            del self._listeners[listener]
 
     def catch_up(self, until: float) -> None:
         """Bring the ear up to `until`, seconds on the line."""
@@ -82,5 +106,10 @@ class LineClock:
             at = frame * FRAME_INTERVAL
             await self._pace.sleep_until(self._opened + at)
             self.catch_up(at)
-            self._far_end.take(self._handset.tick(), at - self._connected)
+            spoken = self._handset.tick()
+            if at > self._connected - 1e-6:  # what was said before is not for it
+                self._far_end.take(spoken, at - self._connected)
+            for listener, enough in self._listeners.items():
+                if not enough.is_set() and listener(spoken, at):
+                    enough.set()
             frame += 1

@@ -21,7 +21,10 @@ def new_sid(prefix: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """Who talks to whom. `direction`: "inbound" or "outbound-api". `country`: of both numbers, "" when unknown."""
+    """Who talks to whom. `direction`: "inbound", "outbound-api" or "outbound-dial", which has a `parent_sid`.
+
+    `country`: of both numbers, "" when unknown.
+    """
 
     call_sid: str
     account_sid: str
@@ -29,6 +32,7 @@ class Leg:
     caller: str
     called: str
     country: str = ""
+    parent_sid: str = ""
 
 
 def voice_form(leg: Leg, status: str) -> Form:
@@ -44,6 +48,7 @@ def voice_form(leg: Leg, status: str) -> Form:
         form.append((who, number))
         form += [(f"{who}{part}", "") for part in ("City", "State", "Zip")]
         form.append((f"{who}Country", leg.country))
+    form += [("ParentCallSid", leg.parent_sid)] if leg.parent_sid else []
     if leg.direction == "inbound":
         form += [("CallToken", _call_token(leg)), ("StirVerstat", "TN-Validation-Passed-A")]
     return sorted(form)

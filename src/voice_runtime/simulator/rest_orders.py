@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from voice_runtime.simulator.network import Document
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.record import EndedBy
 from voice_runtime.simulator.rest import (
@@ -16,7 +17,6 @@ from voice_runtime.simulator.rest import (
     SimulatedMessage,
 )
 from voice_runtime.simulator.violations import Violation, ViolationCode
-from voice_runtime.simulator.walk import Document
 from voice_runtime.wire.twiml import parse_twiml
 
 __all__ = ["Orderable", "RestOrders", "document_of"]

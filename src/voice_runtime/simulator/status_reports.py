@@ -17,15 +17,15 @@ _SIP = {"completed": "200", "busy": "486", "no-answer": "487", "canceled": "487"
 class StatusReports:
     """`events`: of initiated, ringing, answered, completed, those that were asked for ("Call resource")."""
 
-    def __init__(self, webhooks: Webhooks, leg: Leg, url: str, events: frozenset[str]) -> None:
-        self._webhooks, self._leg, self._url, self._events = webhooks, leg, url, events
+    def __init__(self, webhooks: Webhooks, leg: Leg, url: str, events: frozenset[str], *, method: str = "POST") -> None:
+        self._webhooks, self._leg, self._url, self._events, self._method = webhooks, leg, url, events, method
         self._owner = TaskOwner(f"status.{leg.call_sid[-6:]}")
         self._turn = asyncio.Lock()
         self._number = 0
         self._tasks: list[asyncio.Task[None]] = []
 
-    def call(self, event: str, status: str, seconds: float | None = None) -> None:
-        """`seconds`: how long it lasted, for the event "completed" only."""
+    def call(self, event: str, status: str, seconds: float | None = None, extra: Form | None = None) -> None:
+        """`seconds`: how long it lasted, for the event "completed" only. `extra`: more fields."""
         if not self._url or event not in self._events:
             return
         form = voice_form(self._leg, status)
@@ -39,9 +39,9 @@ class StatusReports:
                 ("Duration", str(minutes)),
                 ("SipResponseCode", _SIP[status]),
             ]
-        self._send(self._url, form)
+        self.tell(self._url, [*form, *(extra or [])], self._method)
 
-    def stream(self, url: str, sid: str, name: str, event: str, error: str = "") -> None:
+    def stream(self, url: str, sid: str, name: str, event: str, error: str = "", *, method: str = "POST") -> None:
         """These lack From, To and the rest ("TwiML Voice: Stream", statusCallback)."""
         if not url:
             return
@@ -49,14 +49,15 @@ class StatusReports:
         form += [("StreamSid", sid), ("StreamName", name), ("StreamEvent", event)]
         form += [("StreamError", error)] if error else []
         form.append(("Timestamp", datetime.now(UTC).isoformat().replace("+00:00", "Z")))
-        self._send(url, form)
+        self.tell(url, form, method)
 
-    def _send(self, url: str, form: Form) -> None:
-        self._tasks.append(self._owner.start("post", self._in_turn(url, form)))
+    def tell(self, url: str, form: Form, method: str = "POST") -> None:
+        """Request `url` after everything that was told before."""
+        self._tasks.append(self._owner.start("post", self._in_turn(url, form, method)))
 
-    async def _in_turn(self, url: str, form: Form) -> None:
+    async def _in_turn(self, url: str, form: Form, method: str) -> None:
         async with self._turn:
-            await self._webhooks.notify(url, form)
+            await self._webhooks.notify(url, form, method)
 
     async def close(self) -> None:
         """Wait until everything was delivered, or given up."""

@@ -11,13 +11,22 @@ __all__ = ["Violation", "ViolationCode"]
 class ViolationCode(IntEnum):
     """Error and warning codes of Media Streams and TwiML, https://www.twilio.com/docs/api/errors."""
 
-    TWIML_UNREACHABLE = 11205
-    TOO_MANY_REDIRECTS = 11215
     CONCURRENCY_LIMIT = 10004
     DOCUMENT_FETCH_FAILED = 11200
+    TWIML_UNREACHABLE = 11205
+    TOO_MANY_REDIRECTS = 11215
+    BODY_TOO_LARGE = 11750
     INVALID_TWIML = 12100
+    SCHEMA = 12200
+    INVALID_CONTENT_TYPE = 12300
+    DIAL_IN_WHISPER = 13201
+    INVALID_NUMBER = 13223
+    GATHER_NESTING = 13320
+    INVALID_SAY = 13520
+    DUPLICATE_LABEL = 16025
     INVALID_PARAMETER = 20001
     """A REST parameter that Twilio takes for something else than was meant, or for nothing."""
+    NO_AMD_CALLBACK = 21262
     NO_RESPONSE = 31901
     CONNECTION_REFUSED = 31902
     BROKEN_PIPE = 31903

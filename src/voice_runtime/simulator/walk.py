@@ -2,134 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import count
-from typing import Protocol, assert_never
+from typing import Final, assert_never
 
-from voice_runtime.audio.frames import SAMPLE_RATE
-from voice_runtime.audio.tones import dtmf
-from voice_runtime.audio.wav import read_wav, to_ulaw_8k
-from voice_runtime.errors import AudioFormatError
+from voice_runtime.simulator.live_call import LiveCall
+from voice_runtime.simulator.network import Document
+from voice_runtime.simulator.verbs.gather import perform_gather
+from voice_runtime.simulator.verbs.prompts import perform_prompt, sound_of
+from voice_runtime.simulator.verbs.record import perform_record
+from voice_runtime.simulator.verbs.streams import perform_connect
 from voice_runtime.simulator.violations import ViolationCode
 from voice_runtime.simulator.webhooks import Answer, WebhookError
 from voice_runtime.wire.twiml import (
+    MAX_DOCUMENT_BYTES,
     ConnectStream,
     Dial,
+    Gather,
     Hangup,
     MalformedTwiml,
     Message,
     Pause,
     Play,
+    Record,
     Redirect,
     Reject,
     Say,
+    StartStream,
+    StopStream,
     Unknown,
     Verb,
     parse_twiml,
 )
 
-__all__ = ["Document", "Performer", "WalkEnd", "walk"]
+__all__ = ["WalkEnd", "walk"]
 
-_CHARACTERS_PER_SECOND = 15.0
-_TWIML_TYPES = frozenset({"text/xml", "application/xml", "text/html"})
+_TWIML_TYPES: Final = frozenset({"text/xml", "application/xml", "text/html"})
+_NOT_SIMULATED: Final = frozenset(
+    "Autopilot Connect Conversation Dial Enqueue Echo Leave Pay Prompt Queue Refer Start Stop".split()
+)
+"""Verbs of Twilio, or uses of one, that we do not do."""
 
 
 class WalkEnd(Enum):
+    DONE = auto()
+    """There was no further verb."""
     HUNG_UP = auto()
     REJECTED = auto()
     BUSY = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """Where the next verbs come from: `verbs`, or the answer of `url`."""
-
-    url: str = ""
-    method: str = "POST"
-    verbs: tuple[Verb, ...] = ()
-    base: str = ""
-    """What relative addresses in it are relative to."""
-
-
-class Performer(Protocol):
-    """What TwiML can do to a call."""
-
-    async def fetch(self, url: str, method: str, base: str) -> Answer: ...
-    async def stream(self, verb: ConnectStream) -> None: ...
-    async def elapse(self, seconds: float) -> None: ...
-    async def play(self, audio: bytes) -> None: ...
-    def answered(self) -> None: ...
-    def complain(self, code: ViolationCode, detail: str) -> None: ...
-
-
-async def walk(document: Document, call: Performer) -> WalkEnd:
-    """Follow `document` to the end of the call. Raises WebhookError when TwiML cannot be had or is none."""
+async def walk(document: Document, call: LiveCall) -> WalkEnd:
+    """Follow `document` to its end. Raises WebhookError when TwiML cannot be had or is none."""
     while True:
         verbs, base = document.verbs, document.base
         if document.url:
-            answer = await call.fetch(document.url, document.method, document.base)
-            verbs, base = _verbs(answer), answer.url
-        following = await _perform(verbs, base, call)
+            answer = await call.fetch(document)
+            base = answer.url
+            if answer.content_type.startswith("audio/"):
+                call.answer()
+                await call.play(sound_of(answer.body))  # played, then hung up ("TwiML for Programmable Voice")
+                return WalkEnd.HUNG_UP
+            verbs = _verbs(answer)
+        following = await _perform_all(verbs, base, call)
         if isinstance(following, WalkEnd):
             return following
         document = following
 
 
 def _verbs(answer: Answer) -> tuple[Verb, ...]:
+    if len(answer.body) > MAX_DOCUMENT_BYTES:
+        raise WebhookError(ViolationCode.BODY_TOO_LARGE, f"{answer.url}: {len(answer.body)} bytes")
     if answer.content_type == "text/plain":
-        return (Say(answer.text),)  # read aloud, then hung up
+        return Say(answer.text), Hangup()  # read aloud, then hung up
     if answer.content_type not in _TWIML_TYPES:
-        raise WebhookError(ViolationCode.INVALID_TWIML, f"{answer.url}: content type {answer.content_type!r}")
+        raise WebhookError(ViolationCode.INVALID_CONTENT_TYPE, f"{answer.url}: content type {answer.content_type!r}")
     return tuple(parse_twiml(answer.text))
 
 
-async def _perform(verbs: tuple[Verb, ...], base: str, call: Performer) -> Document | WalkEnd:
+async def _perform_all(verbs: tuple[Verb, ...], base: str, call: LiveCall) -> Document | WalkEnd:
     """One document. Returns what comes next."""
-    if not (verbs and isinstance(verbs[0], Reject)):
-        call.answered()
+    if not (verbs and isinstance(verbs[0], (Reject, MalformedTwiml))):
+        call.answer()
+        if not (verbs and isinstance(verbs[0], ConnectStream)):
+            call.under_way()
     for verb in verbs:
-        match verb:
-            case ConnectStream():
-                await call.stream(verb)
-                if verb.action:
-                    return Document(verb.action, base=base)
-            case Say():
-                for _ in _times(verb.loop):
-                    await call.elapse(len(verb.text) / _CHARACTERS_PER_SECOND)
-            case Play():
-                audio = await _audio(verb, base, call)
-                for _ in _times(verb.loop):
-                    await call.play(audio)
-            case Pause():
-                await call.elapse(verb.length)
-            case Redirect():
-                return Document(verb.url, verb.method, base=base)
-            case Reject():
-                return WalkEnd.BUSY if verb.reason == "busy" else WalkEnd.REJECTED
-            case Hangup():
-                return WalkEnd.HUNG_UP
-            case MalformedTwiml():
-                raise WebhookError(ViolationCode.INVALID_TWIML, verb.reason)
-            case Dial() | Message() | Unknown():
-                name = verb.name if isinstance(verb, Unknown) else type(verb).__name__
-                call.complain(ViolationCode.NOT_SIMULATED, f"<{name}> is skipped: the simulator does not know it")
-            case _:
-                assert_never(verb)
-    return WalkEnd.HUNG_UP
+        if (following := await _perform(verb, base, call)) is not None:
+            return following
+    return WalkEnd.DONE
 
 
-def _times(loop: int) -> Iterator[int]:
-    """0 is for ever."""
-    return iter(range(loop)) if loop else count()
-
-
-async def _audio(verb: Play, base: str, call: Performer) -> bytes:
-    if verb.digits:
-        return dtmf(verb.digits)
-    answer = await call.fetch(verb.url, "GET", base)
-    try:
-        return to_ulaw_8k(read_wav(answer.body))
-    except AudioFormatError:
-        return b"\xff" * SAMPLE_RATE  # an MP3, say: a second passes
+async def _perform(verb: Verb, base: str, call: LiveCall) -> Document | WalkEnd | None:
+    """None: the next verb follows."""
+    match verb:
+        case Say() | Play() | Pause():
+            await perform_prompt(verb, base, call)
+        case Gather():
+            return await perform_gather(verb, base, call)
+        case Record():
+            return await perform_record(verb, base, call)
+        case ConnectStream():
+            return await perform_connect(verb, base, call)
+        case Redirect():
+            return Document(verb.url or base, verb.method, base=base)
+        case Reject():
+            return WalkEnd.BUSY if verb.reason == "busy" else WalkEnd.REJECTED
+        case Hangup():
+            return WalkEnd.HUNG_UP
+        case MalformedTwiml():
+            raise WebhookError(ViolationCode(verb.code), verb.reason)
+        case Dial() | Message() | StartStream() | StopStream():
+            call.complain(ViolationCode.NOT_SIMULATED, f"<{type(verb).__name__}> is skipped: not simulated")
+        case Unknown() if verb.name in _NOT_SIMULATED:
+            call.complain(ViolationCode.NOT_SIMULATED, f"<{verb.name}> is skipped: the simulator does not do it")
+        case Unknown():
+            call.complain(ViolationCode.SCHEMA, f"<{verb.name}> is skipped: TwiML has no such verb")
+        case _:
+            assert_never(verb)
+    return None

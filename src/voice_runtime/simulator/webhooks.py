@@ -111,15 +111,15 @@ class Webhooks:
         headers["content-type"] = "application/x-www-form-urlencoded; charset=UTF-8"
         return await self._client.post(target.url, content=urlencode(form), headers=headers, timeout=_TIMEOUT)
 
-    async def notify(self, url: str, form: Form) -> None:
+    async def notify(self, url: str, form: Form, method: str = "POST") -> None:
         """Tell a status callback. Whatever it answers, the call goes on."""
         status = 0
         try:
             async with asyncio.timeout(_TIMEOUT):
-                status = (await self._request(url, form, "POST")).status_code
+                status = (await self._request(url, form, method)).status_code
         except (TimeoutError, httpx.TransportError):
             pass
-        self._remember("POST", url, form, status)
+        self._remember(method, url, form, status)
 
     def _remember(self, method: str, url: str, form: Form, status: int) -> None:
         self.requests.append(WebhookRequest(method, url, tuple(form), status))

@@ -11,38 +11,51 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, assert_never
 from urllib.parse import SplitResult, urlsplit
 
+from voice_runtime.wire.twiml_attributes import changed_attributes
 from voice_runtime.wire.twiml_reader import parse_twiml
 from voice_runtime.wire.twiml_verbs import (
+    DEFAULT_WAIT_URL,
     DIAL_NOUNS,
     MAX_DOCUMENT_BYTES,
     ConnectStream,
     Dial,
+    DialConference,
     DialTarget,
+    Gather,
     Hangup,
     MalformedTwiml,
     Message,
     Pause,
     Play,
+    Record,
     Redirect,
     Reject,
     Say,
+    StartStream,
+    StopStream,
     Unknown,
     Verb,
 )
 
 __all__ = [
+    "DEFAULT_WAIT_URL",
     "MAX_DOCUMENT_BYTES",
     "ConnectStream",
     "Dial",
+    "DialConference",
     "DialTarget",
+    "Gather",
     "Hangup",
     "MalformedTwiml",
     "Message",
     "Pause",
     "Play",
+    "Record",
     "Redirect",
     "Reject",
     "Say",
+    "StartStream",
+    "StopStream",
     "Unknown",
     "Verb",
     "connect_stream",
@@ -79,7 +92,11 @@ def render(verbs: Iterable[Verb]) -> str:
 def _written(verb: Verb) -> str:
     match verb:
         case ConnectStream():
-            return _written_stream(verb)
+            return _written_connect(verb)
+        case StartStream():
+            return _element("Start", {}, _written_stream(verb))
+        case StopStream():
+            return _element("Stop", {}, _element("Stream", {"name": verb.name}))
         case Say():
             spoken = {"voice": verb.voice, "language": verb.language, "loop": _loop(verb.loop)}
             return _element("Say", spoken, _text(verb.text))
@@ -90,6 +107,10 @@ def _written(verb: Verb) -> str:
             return _element("Play", played, _text(_web_url(verb.url, "<Play>")))
         case Pause():
             return _element("Pause", {"length": str(verb.length)})
+        case Gather():
+            return _element("Gather", changed_attributes(verb), "".join(map(_written, verb.prompts)), empty=True)
+        case Record():
+            return _element("Record", changed_attributes(verb), empty=True)
         case Hangup():
             return _element("Hangup", {})
         case Reject():
@@ -105,7 +126,7 @@ def _written(verb: Verb) -> str:
         case Message():
             if not verb.body:
                 raise ValueError("a message needs a body")
-            return _element("Message", {"to": verb.to}, _text(verb.body))
+            return _element("Message", changed_attributes(verb, "body"), _text(verb.body))
         case Unknown():
             return verb.xml
         case MalformedTwiml():
@@ -114,7 +135,17 @@ def _written(verb: Verb) -> str:
             assert_never(verb)
 
 
-def _written_stream(verb: ConnectStream) -> str:
+def _written_connect(verb: ConnectStream) -> str:
+    if verb.track != "inbound_track":
+        raise ValueError(f"<Connect><Stream> hears only inbound_track, not {verb.track!r} (error 31941)")
+    attributes = {
+        "action": _web_url(verb.action, "the action of <Connect>"),
+        "method": "" if verb.method == "POST" else verb.method,
+    }
+    return _element("Connect", attributes, _written_stream(verb))
+
+
+def _written_stream(verb: ConnectStream | StartStream) -> str:
     for name, value in verb.parameters.items():
         if not name:
             raise ValueError("a stream <Parameter> needs a name")
@@ -123,39 +154,48 @@ def _written_stream(verb: ConnectStream) -> str:
                 f"the stream <Parameter> {name[:40]!r} is {len(name) + len(value)} characters;"
                 f" name and value together must stay under {_PARAMETER_LIMIT}"
             )
-    if verb.track != "inbound_track":
-        raise ValueError(f"<Connect><Stream> hears only inbound_track, not {verb.track!r} (error 31941)")
     attributes = {
         "url": stream_url(verb.url),
         "name": verb.name,
         "statusCallback": _web_url(verb.status_callback, "statusCallback", absolute=True),
+        "track": "" if verb.track == "inbound_track" else verb.track,
+        "statusCallbackMethod": "" if verb.status_callback_method == "POST" else verb.status_callback_method,
     }
     inside = "".join(_element("Parameter", {"name": n, "value": v}, keep="value") for n, v in verb.parameters.items())
-    action = _web_url(verb.action, "the action of <Connect>")
-    return _element("Connect", {"action": action}, _element("Stream", attributes, inside))
+    return _element("Stream", attributes, inside)
 
 
 def _written_dial(verb: Dial) -> str:
     if not verb.targets:
         raise ValueError("<Dial> needs somebody to dial")
-    for target in verb.targets:
-        if target.kind not in DIAL_NOUNS or not target.address.strip():
-            raise ValueError(f"<Dial> cannot dial {target}")
+    _web_url(verb.action, "the action of <Dial>")
     attributes = {
         "callerId": verb.caller_id,
         "timeout": str(verb.timeout),
-        "action": _web_url(verb.action, "the action of <Dial>"),
+        "action": verb.action,
+        **changed_attributes(verb, "targets", "caller_id", "timeout", "action"),
     }
-    return _element("Dial", attributes, "".join(_element(t.kind, {}, _text(t.address.strip())) for t in verb.targets))
+    return _element("Dial", attributes, "".join(map(_written_target, verb.targets)))
+
+
+def _written_target(target: DialTarget | DialConference) -> str:
+    if isinstance(target, DialConference):
+        if not target.name.strip():
+            raise ValueError("<Conference> needs a name")
+        return _element("Conference", changed_attributes(target, "name"), _text(target.name.strip()), empty=True)
+    if target.kind not in DIAL_NOUNS or not target.address.strip():
+        raise ValueError(f"<Dial> cannot dial {target}")
+    return _element(target.kind, changed_attributes(target, "address", "kind"), _text(target.address.strip()))
 
 
 def _loop(times: int) -> str:
     return "" if times == 1 else str(times)
 
 
-def _element(name: str, attributes: Mapping[str, str], inside: str = "", *, keep: str = "") -> str:
-    """One element, its empty attributes left out, except `keep`."""
-    written = "".join(f' {key}="{_attribute(value)}"' for key, value in attributes.items() if value or key == keep)
+def _element(name: str, attributes: Mapping[str, str], inside: str = "", *, keep: str = "", empty: bool = False) -> str:
+    """One element, its empty attributes left out, except `keep`; with `empty`, none is."""
+    said = {key: value for key, value in attributes.items() if value or empty or key == keep}
+    written = "".join(f' {key}="{_attribute(value)}"' for key, value in said.items())
     return f"<{name}{written}>{inside}</{name}>" if inside else f"<{name}{written}/>"
 
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from voice_runtime.wire.twiml_attributes import read_attributes, whole
 from voice_runtime.wire.twiml_verbs import (
     DIAL_NOUNS,
     MAX_DOCUMENT_BYTES,
     ConnectStream,
     Dial,
+    DialConference,
     DialTarget,
+    Gather,
     Hangup,
     MalformedTwiml,
     Message,
     Pause,
     Play,
+    Record,
     Redirect,
     Reject,
     Say,
+    StartStream,
+    StopStream,
     Unknown,
     Verb,
 )
@@ -38,7 +43,7 @@ def parse_twiml(xml: str) -> list[Verb]:
     try:
         encoded = xml.encode()
         if len(encoded) > MAX_DOCUMENT_BYTES:
-            return [MalformedTwiml(f"the document is {len(encoded)} bytes (error 11750)")]
+            return [MalformedTwiml(f"the document is {len(encoded)} bytes (error 11750)", 11750)]
         root = _tree(encoded)
     except (expat.ExpatError, ValueError) as error:
         return [MalformedTwiml(str(error))]
@@ -89,54 +94,76 @@ def _read_connect(element: ElementTree.Element) -> Verb:
     stream = element.find("Stream")
     if stream is None:
         return _unknown(element)
-    url = stream.get("url", "")
-    if not url:
+    if not stream.get("url"):
         return MalformedTwiml("<Connect><Stream> without a url")
-    return ConnectStream(
-        url=url,
-        parameters={p.get("name", ""): p.get("value", "") for p in stream.findall("Parameter") if p.get("name")},
-        status_callback=stream.get("statusCallback", ""),
-        name=stream.get("name", ""),
+    return read_attributes(
+        ConnectStream,
+        stream,
+        parameters=_parameters(stream),
         action=element.get("action", ""),
-        track=stream.get("track", "inbound_track"),
+        method=element.get("method", "POST"),
     )
+
+
+def _read_start(element: ElementTree.Element) -> Verb:
+    stream = element.find("Stream")
+    if stream is None:
+        return _unknown(element)
+    if not stream.get("url"):
+        return MalformedTwiml("<Start><Stream> without a url")
+    return read_attributes(StartStream, stream, parameters=_parameters(stream))
+
+
+def _read_stop(element: ElementTree.Element) -> Verb:
+    stream = element.find("Stream")
+    return _unknown(element) if stream is None else StopStream(stream.get("name", ""))
+
+
+def _parameters(stream: ElementTree.Element) -> dict[str, str]:
+    return {p.get("name", ""): p.get("value", "") for p in stream.findall("Parameter") if p.get("name")}
 
 
 def _read_say(element: ElementTree.Element) -> Verb:
     # Inside may be SSML (<break>, <prosody>): what is left of it is what is said.
     text = "".join(element.itertext()).strip()
-    return Say(text, element.get("voice", ""), element.get("language", ""), _whole(element, "loop", 1))
+    return Say(text, element.get("voice", ""), element.get("language", ""), whole(element.get("loop", ""), 1))
+
+
+def _read_gather(element: ElementTree.Element) -> Verb:
+    return read_attributes(Gather, element, prompts=tuple(map(_read, element)))
 
 
 def _read_dial(element: ElementTree.Element) -> Verb:
-    targets = [DialTarget((noun.text or "").strip(), noun.tag) for noun in element if noun.tag in DIAL_NOUNS]
+    targets: list[DialTarget | DialConference] = []
+    for noun in element:
+        if noun.tag in DIAL_NOUNS:
+            targets.append(read_attributes(DialTarget, noun, address=_inside(noun), kind=noun.tag))
+        elif noun.tag == "Conference":
+            targets.append(read_attributes(DialConference, noun, name=_inside(noun)))
     if not targets and (number := _inside(element)):
         targets = [DialTarget(number)]
-    if not targets:
-        return _unknown(element)
-    return Dial(tuple(targets), element.get("callerId", ""), _whole(element, "timeout", 30), element.get("action", ""))
+    return read_attributes(Dial, element, targets=tuple(targets)) if targets else _unknown(element)
 
 
 def _read_message(element: ElementTree.Element) -> Verb:
     body = element.find("Body")
     text = element.text if body is None else body.text
-    return Message(text or "", element.get("to", ""))
+    return read_attributes(Message, element, body=text or "")
 
 
 def _inside(element: ElementTree.Element) -> str:
     return (element.text or "").strip()
 
 
-def _whole(element: ElementTree.Element, name: str, default: int) -> int:
-    value = element.get(name, "")
-    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else default
-
-
 _READERS: Mapping[str, Callable[[ElementTree.Element], Verb]] = {
     "Connect": _read_connect,
+    "Start": _read_start,
+    "Stop": _read_stop,
     "Say": _read_say,
-    "Play": lambda e: Play(_inside(e), e.get("digits", ""), _whole(e, "loop", 1)),
-    "Pause": lambda e: Pause(_whole(e, "length", 1)),
+    "Play": lambda e: Play(_inside(e), e.get("digits", ""), whole(e.get("loop", ""), 1)),
+    "Pause": lambda e: Pause(whole(e.get("length", ""), 1)),
+    "Gather": _read_gather,
+    "Record": lambda e: read_attributes(Record, e),
     "Hangup": lambda _: Hangup(),
     "Reject": lambda e: Reject(e.get("reason", "rejected")),
     "Redirect": lambda e: Redirect(_inside(e), e.get("method", "POST")),

@@ -1,0 +1,1 @@
+"""What a carrier does for each verb of TwiML."""

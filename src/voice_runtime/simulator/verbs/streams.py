@@ -1,0 +1,64 @@
+"""<Connect><Stream>: the call is carried by a media socket."""
+
+from __future__ import annotations
+
+from voice_runtime.simulator.line_clock import LineClock
+from voice_runtime.simulator.live_call import LiveCall
+from voice_runtime.simulator.network import Document
+from voice_runtime.simulator.record import StreamRecord
+from voice_runtime.simulator.stream import MediaStream, StreamEnd
+from voice_runtime.simulator.violations import ViolationCode
+from voice_runtime.wire.twiml import ConnectStream, StartStream
+
+__all__ = ["parameters_allowed", "perform_connect"]
+
+_PARAMETER_LIMIT = 500
+
+
+def parameters_allowed(verb: ConnectStream | StartStream, call: LiveCall) -> bool:
+    for name, value in verb.parameters.items():
+        if len(name) + len(value) >= _PARAMETER_LIMIT:
+            size = len(name) + len(value)
+            call.complain(ViolationCode.SCHEMA, f"<Parameter {name[:40]!r}> has {size} characters, not under 500")
+            return False
+    return True
+
+
+async def perform_connect(verb: ConnectStream, base: str, call: LiveCall) -> Document | None:
+    """Returns the action, when there is one; else the next verb follows."""
+    if parameters_allowed(verb, call):
+        await _carry(verb, call)
+    return Document(verb.action, verb.method, base=base) if verb.action else None
+
+
+async def _carry(verb: ConnectStream, call: LiveCall) -> None:
+    stream = MediaStream(verb, call.leg, call.handset)
+    end = StreamEnd.STOPPED
+    told = verb.status_callback, stream.sid, stream.name
+
+    def started() -> LineClock:
+        call.reports.stream(*told, "stream-started", method=verb.status_callback_method)
+        call.under_way()
+        return call.line
+
+    try:
+        end = await stream.run(call.network.auth_token, call.network.addresses, started)
+    finally:
+        call.violations += stream.violations
+        call.streams.append(
+            StreamRecord(
+                sid=stream.sid,
+                end=end,
+                frames_sent=stream.frames_sent,
+                frames_discarded=stream.frames_discarded,
+                bytes_received=stream.playout.received_bytes,
+                bytes_cleared=stream.playout.cleared_bytes,
+                messages_rejected=stream.playout.rejected_messages,
+            )
+        )
+        if end is StreamEnd.REFUSED:
+            call.under_way()
+            error = str(stream.violations[-1].code.value)
+            call.reports.stream(*told, "stream-error", error, method=verb.status_callback_method)
+        else:
+            call.reports.stream(*told, "stream-stopped", method=verb.status_callback_method)
