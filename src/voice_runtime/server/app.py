@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import WebSocketRoute
 
 from voice_runtime.admission import Readiness
+from voice_runtime.clock import Clock
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.media import MediaEndpoint
 from voice_runtime.server.recordings import recording_of
@@ -34,12 +35,12 @@ ANY_NUMBER = "*"
 """The key of the handler for calls to numbers that have none of their own."""
 
 
-def new_switchboard(settings: Settings) -> Switchboard:
+def new_switchboard(settings: Settings, clock: Clock | None = None) -> Switchboard:
     """As the settings say. Raises `ConfigurationError`."""
     return Switchboard(
         max_calls=settings.voice_max_calls,
         max_call_seconds=settings.voice_max_call_seconds,
-        record=recording_of(settings),
+        record=recording_of(settings, clock),
         goodbye=settings.voice_drain_message,
         lag=LoopLag(limit_ms=settings.voice_max_loop_lag_ms),
     )
@@ -56,6 +57,7 @@ def create_app(
     on_sms: SmsHandler | None = None,
     on_sms_status: Callable[[SmsStatus], Awaitable[None] | None] | None = None,
     on_shutdown: Callable[[], Awaitable[None]] | None = None,
+    clock: Clock | None = None,
 ) -> FastAPI:
     """The server: webhooks, media sockets, health.
 
@@ -63,8 +65,8 @@ def create_app(
     `new_session` makes each call's session, with its speech providers. `control` ends calls at the carrier.
     """
     settings = settings or Settings()
-    switchboard = switchboard or new_switchboard(settings)
-    gate = Gate(settings)
+    switchboard = switchboard or new_switchboard(settings, clock)
+    gate = Gate(settings, clock)
 
     def handler_of(number: str) -> Handler | None:
         return handlers.get(number) or handlers.get(ANY_NUMBER)

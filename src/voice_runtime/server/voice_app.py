@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TypeAlias, TypeVar
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from voice_runtime.clock import Clock
 from voice_runtime.errors import ConfigurationError, MissingSettingError
 from voice_runtime.server.app import ANY_NUMBER, create_app, new_switchboard
 from voice_runtime.server.webhooks import CallStatus, SmsHandler, StatusHandler, run_hook
@@ -22,6 +24,9 @@ from voice_runtime.tts import StreamingTts, TtsProvider, create_tts
 
 __all__ = ["VoiceApp"]
 
+_MADE = ("settings", "carrier", "switchboard", "api", "_shared_tts")
+"""What an app makes of its parts when it is first needed."""
+
 H = TypeVar("H", bound=Handler)
 Tts: TypeAlias = TtsProvider | StreamingTts
 SmsStatusHandler: TypeAlias = Callable[[SmsStatus], Awaitable[None] | None]
@@ -34,6 +39,7 @@ class VoiceApp:
     for every call, `tts` once, as synthesis is shared. Without them the settings VOICE_STT and VOICE_TTS decide.
     `session` makes each call's session: a subclass of `VoiceSession`, or a function that sets one up.
     `carrier` ends and places calls; by default Twilio's REST API, when its credentials are set.
+    `clock` is that of sessions, tokens and recordings; without one it is the machine's, or the one a session brings.
     """
 
     def __init__(
@@ -45,6 +51,7 @@ class VoiceApp:
         session: Callable[[], VoiceSession] = VoiceSession,
         carrier: CarrierTransport | None = None,
         apology: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._stt = stt
         self._tts = tts
@@ -52,7 +59,7 @@ class VoiceApp:
         self.session = session
         self._carrier = carrier
         self._apology = apology
-        self._shared_tts: object = None
+        self.clock = clock
         self._handlers: dict[str, Handler] = {}
         self._on_status: list[StatusHandler] = []
         self._on_sms: SmsHandler | None = None
@@ -111,7 +118,7 @@ class VoiceApp:
     @cached_property
     def switchboard(self) -> Switchboard:
         """The calls that are alive."""
-        made = new_switchboard(self.settings)
+        made = new_switchboard(self.settings, self.clock)
         if self._apology is not None:
             made.apology = self._apology
         return made
@@ -129,7 +136,39 @@ class VoiceApp:
             on_sms=self._on_sms,
             on_sms_status=self._on_sms_status,
             on_shutdown=self._close,
+            clock=self.clock,
         )
+
+    @contextmanager
+    def rewired(
+        self,
+        *,
+        settings: Settings,
+        carrier: CarrierTransport,
+        clock: Clock,
+        stt: Callable[[], SttProvider] | None = None,
+        tts: Callable[[], Tts] | None = None,
+    ) -> Iterator[None]:
+        """For tests: the same handlers and routes, put together anew from these parts, until the `with` is left.
+
+        `stt` and `tts` replace vendors that are only named, or left to the settings. What the program made itself
+        stays.
+        """
+        made = {name: self.__dict__.pop(name) for name in _MADE if name in self.__dict__}
+        given = {name: self.__dict__[name] for name in ("_fixed_settings", "_carrier", "clock", "_stt", "_tts")}
+        self._fixed_settings, self._carrier, self.clock = settings, carrier, clock
+        if isinstance(self._stt, str) or self._stt is None:
+            self._stt = stt
+        if isinstance(self._tts, str) or self._tts is None:
+            self._tts = tts
+        if "api" in made:
+            _adopt_routes(made["api"], self.api)
+        try:
+            yield
+        finally:
+            for name in _MADE:
+                self.__dict__.pop(name, None)
+            self.__dict__.update(made, **given)
 
     @property
     def speech(self) -> tuple[str, str]:
@@ -152,14 +191,16 @@ class VoiceApp:
         new_stt = get_stt_class(stt) if isinstance(stt, str) else stt
         tts = self._tts or self.settings.voice_tts or None
         shared_tts = create_tts(tts) if isinstance(tts, str) else tts
-        if callable(shared_tts) and not hasattr(shared_tts, "speak") and not hasattr(shared_tts, "synthesize"):
+        # A class has the methods of its voices, and must be called all the same.
+        is_voice = hasattr(shared_tts, "speak") or hasattr(shared_tts, "synthesize")
+        if callable(shared_tts) and (isinstance(shared_tts, type) or not is_voice):
             shared_tts = shared_tts()
         self._shared_tts = shared_tts
-        return partial(_new_session, self.session, new_stt, shared_tts)  # type: ignore[arg-type]
+        return partial(_new_session, self.session, self.clock, new_stt, shared_tts)  # type: ignore[arg-type]
 
     async def _close(self) -> None:
         """End what keeps connections or threads: the carrier's client and the voice."""
-        for part in (self.__dict__.get("carrier"), self._shared_tts):
+        for part in (self.__dict__.get("carrier"), self.__dict__.get("_shared_tts")):
             close = getattr(part, "close", None) or getattr(part, "aclose", None)  # optional in both contracts
             if close is not None:
                 await close()
@@ -187,14 +228,27 @@ class VoiceApp:
         )
 
 
+def _adopt_routes(old: FastAPI, new: FastAPI) -> None:
+    """What the program added to the old application, it has added to the new one."""
+    ours = {getattr(route, "path", None) for route in new.router.routes}
+    new.router.routes += [route for route in old.router.routes if getattr(route, "path", None) not in ours]
+    new.user_middleware[:] = old.user_middleware
+    new.exception_handlers = {**old.exception_handlers, **new.exception_handlers}
+
+
 def _named(provider: object) -> str:
     return provider if isinstance(provider, str) else getattr(provider, "__name__", type(provider).__name__)
 
 
 def _new_session(
-    make: Callable[[], VoiceSession], stt: Callable[[], SttProvider] | None, tts: Tts | None
+    make: Callable[[], VoiceSession],
+    clock: Clock | None,
+    stt: Callable[[], SttProvider] | None,
+    tts: Tts | None,
 ) -> VoiceSession:
     session = make()
+    if clock is not None:
+        session.clock = session.stream.clock = clock
     if session.stt_factory is None:
         session.stt_factory = stt
     if session.tts is None:

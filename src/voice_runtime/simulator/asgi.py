@@ -179,15 +179,20 @@ class _Socket:
 
     # -- the carrier's end ---------------------------------------------------------------------------------------------
 
-    async def send(self, message: str) -> None:
-        while self._chars > _BUFFER_CHARS and self._ended is None:
-            self._writer_waits = self._loop.create_future()
-            await self._writer_waits
-        if self._ended is not None:
-            raise self._ended
+    def send_now(self, message: str) -> bool:
+        if self._chars > _BUFFER_CHARS or self._ended is not None:
+            return False
         self._chars += len(message)
         self._to_app.append({"type": "websocket.receive", "text": message})
         _wake(self._app_waits)
+        return True
+
+    async def send(self, message: str) -> None:
+        while not self.send_now(message):
+            if self._ended is not None:
+                raise self._ended
+            self._writer_waits = self._loop.create_future()
+            await self._writer_waits
 
     async def receive(self) -> str | bytes:
         while not self._from_app:

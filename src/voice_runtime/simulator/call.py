@@ -52,6 +52,8 @@ class PhoneCall:
 
     def __init__(self, leg: Leg, phone: Phone, plan: CallPlan, network: Network) -> None:
         self.leg = leg
+        self.record: CallRecord | None = None
+        """What is left of it when it is over, also when the person's script failed."""
         self._phone = phone
         self._plan = plan
         self._network = network
@@ -89,7 +91,7 @@ class PhoneCall:
         try:
             end = await self._live()
         finally:
-            record = await self._end(end)
+            self.record = record = await self._end(end)
         if self._person_error is not None:
             raise self._person_error
         return record

@@ -53,6 +53,8 @@ class Carrier:
         self.phones: dict[str, Phone] = {}
         self.calls: dict[str, PhoneCall] = {}
         """The calls in progress, by SID."""
+        self.records: list[CallRecord] = []
+        """What is left of the calls that are over, in the order in which they ended."""
         self._outcomes: dict[str, asyncio.Task[CallRecord]] = {}
         self._network = Network(
             auth_token=auth_token,
@@ -220,3 +222,5 @@ class Carrier:
             return await call.run()
         finally:
             del self.calls[call.sid]
+            if call.record is not None:
+                self.records.append(call.record)

@@ -62,6 +62,9 @@ class NetworkSocket:
             raise Refused(ViolationCode.HANDSHAKE_REFUSED, str(error)) from error
         return cls(connection)
 
+    def send_now(self, message: str) -> bool:
+        return False  # the library has no such thing
+
     async def send(self, message: str) -> None:
         try:
             await self._connection.send(message)

@@ -49,6 +49,8 @@ class MediaStream:
         self._leg = leg
         self._handset = handset
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
+        self._waiting = 0  # messages in the outbox, or on their way out of it
+        self._socket: StreamSocket | None = None
         self._sequence = 0
         self._connected = 0.0
         self._ended: SocketEnded | None = None
@@ -59,7 +61,7 @@ class MediaStream:
         `open_line` is called when there is a stream.
         """
         try:
-            socket = await self._open(auth_token, addresses)
+            socket = self._socket = await self._open(auth_token, addresses)
         except Refused as refused:
             self.violations.append(Violation(len(self._handset.ear) / 8000, refused.code, refused.detail))
             return StreamEnd.REFUSED
@@ -119,7 +121,7 @@ class MediaStream:
         if spoken.digit:
             body = media.DtmfBody(spoken.digit, "inbound_track")
             self._send(media.Dtmf(body, self.sid, self._next()))
-        if self._outbox.qsize() >= MAX_WAITING_MESSAGES:
+        if self._waiting >= MAX_WAITING_MESSAGES:
             if not self.frames_discarded:
                 self._violation(ViolationCode.READS_TOO_SLOWLY, "the server does not read; caller audio is discarded")
             self.frames_discarded += 1
@@ -131,11 +133,13 @@ class MediaStream:
     # -- the socket ---------------------------------------------------------------------------------------------------
 
     async def _write(self, socket: StreamSocket) -> None:
+        """Send what could not leave at once."""
         while (message := await self._outbox.get()) is not None:
             try:
                 await socket.send(message)
             except SocketEnded:
                 return  # the reader knows, and says why
+            self._waiting -= 1
 
     async def _read(self, socket: StreamSocket, clock: LineClock) -> None:
         while True:
@@ -175,7 +179,10 @@ class MediaStream:
     def _send(
         self, message: media.Connected | media.Start | media.Media | media.Dtmf | media.Mark | media.Stop
     ) -> None:
-        self._outbox.put_nowait(media.encode_to_server(message))
+        text = media.encode_to_server(message)
+        if self._waiting or self._socket is None or not self._socket.send_now(text):
+            self._waiting += 1
+            self._outbox.put_nowait(text)
 
     def _next(self) -> str:
         self._sequence += 1

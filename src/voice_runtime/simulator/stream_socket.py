@@ -29,7 +29,10 @@ class SocketEnded(Exception):
 
 
 class StreamSocket(Protocol):
-    """An open media socket. One task sends, one receives."""
+    """An open media socket. One task sends at a time, one receives."""
+
+    def send_now(self, message: str) -> bool:
+        """Send a text message if that needs no waiting; False when nothing was sent."""
 
     async def send(self, message: str) -> None:
         """Send a text message; waits while the server does not read. Raises `SocketEnded`."""

@@ -6,11 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from voice_runtime.testing.phone_system import PhoneSystem
+    from voice_runtime.testing.phone_tests import PhoneTests
     from voice_runtime.testing.simulated_time import Deadlock, ScaledLoop, VirtualLoop, run
 
-__all__ = ["Deadlock", "ScaledLoop", "VirtualLoop", "run"]
+__all__ = ["Deadlock", "PhoneSystem", "PhoneTests", "ScaledLoop", "VirtualLoop", "run"]
 
-_HOMES = dict.fromkeys(("Deadlock", "ScaledLoop", "VirtualLoop", "run"), "simulated_time")
+_HOMES = {
+    "PhoneSystem": "phone_system",
+    "PhoneTests": "phone_tests",
+    **dict.fromkeys(("Deadlock", "ScaledLoop", "VirtualLoop", "run"), "simulated_time"),
+}
 
 
 def __getattr__(name: str) -> object:

@@ -114,6 +114,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _select(self, real: selectors.BaseSelector, timeout: float | None) -> list[Any]:
+        if timeout == 0 and len(real.get_map()) <= self._own_files:
+            return []  # there is something to do, and no socket to look at
         ready = real.select(0)
         if ready or timeout == 0:
             return ready

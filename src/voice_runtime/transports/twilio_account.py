@@ -15,6 +15,8 @@ from voice_runtime.errors import ConfigurationError, MissingSettingError
 from voice_runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from requests.adapters import BaseAdapter
+
     from voice_runtime.transports.twilio_operations import TwilioRest
 
 __all__ = [
@@ -118,8 +120,11 @@ def api_origin(settings: Settings, region: TwilioRegion | None) -> str:
     return "https://" + ".".join(part for part in ("api", edge, place, "twilio.com") if part)
 
 
-def open_rest(settings: Settings) -> TwilioRest:
-    """The REST API, blocking; a context manager. The SDK is imported here, and only now."""
+def open_rest(settings: Settings, adapter: BaseAdapter | None = None) -> TwilioRest:
+    """The REST API, blocking; a context manager. The SDK is imported here, and only now.
+
+    `adapter`: how `requests` reaches it, if not over the network.
+    """
     from voice_runtime.transports.twilio_operations import TwilioRest
 
-    return TwilioRest(settings)
+    return TwilioRest(settings, adapter)

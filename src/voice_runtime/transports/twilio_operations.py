@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from requests.adapters import BaseAdapter
 from twilio.base.version import Version
 
 from voice_runtime.errors import (
@@ -39,8 +40,9 @@ _UNKNOWN_HERE = (404, 20404)
 class TwilioRest:
     """One account's API, or several regions of it. Threads may share it; connections are kept until `close`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, adapter: BaseAdapter | None = None) -> None:
         self._settings = settings
+        self._adapter = adapter
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str, str], tuple[Any, BoundedHttpClient]] = {}
 
@@ -132,7 +134,7 @@ class TwilioRest:
         key = ("", "", "") if region is None else (region.api_host, region.account_sid, region.auth[0])
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = open_client(self._settings, region)
+                self._clients[key] = open_client(self._settings, region, self._adapter)
             return self._clients[key][0]
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import requests
 import twilio.rest
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http.http_client import TwilioHttpClient
 
@@ -33,13 +33,16 @@ _NO_ENVIRONMENT = {"": ""}
 
 
 class BoundedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK publishes no types
-    """The SDK's own HTTP client, always with a time limit, never following a redirect, sent to one origin."""
+    """The SDK's own HTTP client, always with a time limit, never following a redirect, sent to one origin.
 
-    def __init__(self, *, origin: str, timeout: float) -> None:
+    `adapter` is how `requests` gets there, if not over the network.
+    """
+
+    def __init__(self, *, origin: str, timeout: float, adapter: BaseAdapter | None = None) -> None:
         super().__init__(timeout=timeout, logger=log)
         self._origin = urlsplit(origin)
         for scheme in ("https://", "http://"):
-            self.session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))
+            self.session.mount(scheme, adapter or HTTPAdapter(pool_maxsize=_POOL_SIZE))
 
     def request(
         self,
@@ -70,7 +73,9 @@ class BoundedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK publ
         return f"BoundedHttpClient({self._origin.geturl()!r})"
 
 
-def open_client(settings: Settings, region: TwilioRegion | None = None) -> tuple[Any, BoundedHttpClient]:
+def open_client(
+    settings: Settings, region: TwilioRegion | None = None, adapter: BaseAdapter | None = None
+) -> tuple[Any, BoundedHttpClient]:
     """A `twilio.rest.Client` and the HTTP client under it, for the account of `settings` or of `region`.
 
     Raises `MissingSettingError`, `ConfigurationError`.
@@ -80,7 +85,8 @@ def open_client(settings: Settings, region: TwilioRegion | None = None) -> tuple
         user = account
     else:
         (user, secret), account = region.auth, region.account_sid
-    http = BoundedHttpClient(origin=api_origin(settings, region), timeout=settings.twilio_http_timeout)
+    origin = api_origin(settings, region)
+    http = BoundedHttpClient(origin=origin, timeout=settings.twilio_http_timeout, adapter=adapter)
     # Which region and edge is in the origin already; the SDK is told of neither, so it rewrites nothing.
     return twilio.rest.Client(user, secret, account, http_client=http, environment=_NO_ENVIRONMENT), http
 

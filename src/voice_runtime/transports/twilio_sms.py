@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from voice_runtime.settings import Settings
 from voice_runtime.transports.twilio_account import open_rest, require_credentials, require_phone_number
+
+if TYPE_CHECKING:
+    from requests.adapters import BaseAdapter
 
 __all__ = ["InboundMedia", "InboundSms", "SmsStatus", "parse_inbound_sms", "parse_sms_status", "send_sms"]
 
@@ -21,10 +25,12 @@ def send_sms(
     status_callback: str = "",
     media_urls: Sequence[str] = (),
     settings: Settings | None = None,
+    adapter: BaseAdapter | None = None,
 ) -> dict[str, str]:
     """Send `body` to `to`; returns {"message_sid", "status", "to"}. Long texts are the carrier's to split.
 
-    `from_` is TWILIO_PHONE_NUMBER by default. Raises `MissingSettingError` (a RuntimeError), `CarrierError`.
+    `from_` is TWILIO_PHONE_NUMBER by default. `adapter`: how `requests` reaches Twilio, if not over the network.
+    Raises `MissingSettingError` (a RuntimeError), `CarrierError`.
     """
     ours = settings if settings is not None else Settings()
     require_credentials(ours, "sending a message")
@@ -34,7 +40,7 @@ def send_sms(
         options["status_callback"] = status_callback
     if media_urls:
         options["media_url"] = list(media_urls)
-    with open_rest(ours) as rest:
+    with open_rest(ours, adapter) as rest:
         return rest.send_message(to, body, sender, options)
 
 

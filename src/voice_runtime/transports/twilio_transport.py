@@ -23,6 +23,8 @@ from voice_runtime.transports.twilio_account import (
 from voice_runtime.transports.twilio_call_list import CallListQuery, TwilioCallRow
 
 if TYPE_CHECKING:
+    from requests.adapters import BaseAdapter
+
     from voice_runtime.transports.twilio_operations import TwilioRest
 
 __all__ = ["TwilioTransport"]
@@ -38,11 +40,18 @@ class TwilioTransport:
 
     `regions`: where calls may live; hang-ups and lists ask these, in turn, instead of the configured account. A
     request that overstays `Settings.twilio_http_timeout` is given up with `CarrierTimeoutError`, whatever its thread
-    still does.
+    still does. `adapter`: how `requests` reaches Twilio, if not over the network.
     """
 
-    def __init__(self, settings: Settings | None = None, regions: Sequence[TwilioRegion] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        regions: Sequence[TwilioRegion] = (),
+        *,
+        adapter: BaseAdapter | None = None,
+    ) -> None:
         self._settings = settings if settings is not None else Settings()
+        self._adapter = adapter
         self._regions = validated_regions(tuple(regions)) if regions else ()
         self._rest: TwilioRest | None = None
         self._lock = threading.Lock()
@@ -161,5 +170,5 @@ class TwilioTransport:
         """Called in a thread: importing the SDK would stop the loop for half a second."""
         with self._lock:
             if self._rest is None:
-                self._rest = open_rest(self._settings)
+                self._rest = open_rest(self._settings, self._adapter)
             return self._rest

@@ -101,7 +101,6 @@ class _Door:
 
     def __init__(self, state: RestState) -> None:
         self._state = state
-        self._inside = 0
 
     def to(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -109,19 +108,19 @@ class _Door:
             fields = Fields((name, str(value)) for name, value in form.multi_items())
             user, secret = _credentials(request)
             self._state.requests.append(RestRequest(request.method, request.url.path, fields.pairs, user))
-            self._inside += 1
+            self._state.in_flight += 1
             try:
                 return await self._pass(request, fields, user, secret, operation)
             except Refusal as refusal:
                 return refusal.response()
             finally:
-                self._inside -= 1
+                self._state.in_flight -= 1
 
         return answer
 
     async def _pass(self, request: Request, fields: Fields, user: str, secret: str, operation: Operation) -> Response:
         limit = self._state.limits.concurrent_requests
-        if limit is not None and self._inside > limit:
+        if limit is not None and self._state.in_flight > limit:
             raise Refusal(20429, "Too Many Requests", 429)
         fault = self._state.next_fault()
         if fault is not None and (misbehaviour := await _misbehave(fault)) is not None:

@@ -72,6 +72,8 @@ class RestState:
     undeliverable: dict[str, int] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     violations: list[Violation] = field(default_factory=list)
+    in_flight: int = 0
+    """Requests that are being answered."""
     requests: deque[RestRequest] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_REQUESTS))
 
     def __post_init__(self) -> None:

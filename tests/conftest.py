@@ -1,0 +1,1 @@
+pytest_plugins = ["pytester", "voice_runtime.testing.plugin"]

@@ -1,0 +1,170 @@
+"""Calls into applications with the fixtures of the plugin: in process on virtual time, and over real sockets."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from voice_runtime import BlockingSession, VoiceApp, VoiceSession
+from voice_runtime.audio import beep
+from voice_runtime.events import EndReason
+from voice_runtime.mock import MockStt, MockTts
+from voice_runtime.simulator import EndedBy, Line, Phone, ViolationCode, listens
+from voice_runtime.simulator.call import CallRecord
+from voice_runtime.testing import PhoneSystem, PhoneTests
+
+
+@pytest.fixture(params=["phone", "phone_over_sockets"])
+def either(request: pytest.FixtureRequest) -> PhoneTests:
+    found: PhoneTests = request.getfixturevalue(request.param)
+    return found
+
+
+def greeter(**options: object) -> VoiceApp:
+    app = VoiceApp(**options)  # type: ignore[arg-type]
+
+    @app.call()
+    async def answer(call: VoiceSession) -> None:
+        await call.say("hello")
+
+    return app
+
+
+def test_a_call_is_answered_and_hung_up_by_rest(either: PhoneTests) -> None:
+    """The words are heard bit by bit, and the call ends as it should."""
+    record = either.call(greeter(), listens(30))
+    assert MockTts.render("hello") in record.ear
+    assert (record.ended_by, record.violations) == (EndedBy.REST, ())
+    assert not record.timeline.dropouts()
+
+
+def test_a_blocking_handler_lives_in_the_same_time(either: PhoneTests) -> None:
+    """Its waits take simulated seconds, what it computes takes none."""
+    app, got = VoiceApp(stt=lambda: MockStt(script=[(40_000, "after a while")])), []
+
+    @app.call()
+    def answer(call: BlockingSession) -> None:
+        got.append(call.listen(timeout=60).text)
+        got.append(call.collect_digits(2, timeout=20).text)
+        call.say("thanks")
+
+    async def caller(line: Line) -> None:
+        await line.pause(45)
+        line.press("42")
+        await line.stay()
+
+    record = either.call(app, caller)
+    assert got == ["after a while", "42"]
+    assert record.ended_by is EndedBy.REST
+
+
+def five_minutes(phone: PhoneTests) -> CallRecord:
+    """A caller who is echoed, and asks for a word now and then."""
+    app, sound = VoiceApp(), beep(400, 1000)
+
+    @app.call()
+    async def echo(call: VoiceSession) -> None:
+        await call.say("speak after the tone")
+        async for frame in call.audio():
+            call.send_audio(frame)
+
+    async def caller(line: Line) -> None:
+        await line.hear_out()
+        for _ in range(25):
+            await line.say(sound * 4)
+            await line.pause(7.5)
+
+    return phone.call(app, caller)
+
+
+def test_five_minutes_take_a_second_or_two_and_are_the_same_each_time(phone: PhoneTests) -> None:
+    """Not a byte at the ear and not a line of the transcript differs."""
+    began = time.monotonic()
+    first = five_minutes(phone)
+    took = time.monotonic() - began
+    second = five_minutes(phone)
+    assert first.seconds > 285 and took < 8  # about one on a quiet machine
+    assert (first.ear, first.transcript()) == (second.ear, second.transcript())
+
+
+def test_several_callers_at_once(either: PhoneTests) -> None:
+    """Each has a call of their own."""
+    records = either.calls(greeter(), listens(30), listens(30), listens(0.5))
+    assert [MockTts.render("hello") in record.ear for record in records[:2]] == [True, True]
+    assert records[2].ended_by is EndedBy.CALLER or records[2].seconds < 2
+
+
+def test_the_application_calls_somebody(either: PhoneTests) -> None:
+    """`place_call` goes through the real SDK to the simulated API; a phone that is busy is not answered."""
+    record = either.place(greeter(), "+15550001234", listens(30))
+    assert (record.direction, MockTts.render("hello") in record.ear) == ("outbound-api", True)
+    busy = either.place(greeter(), "+15550001234", Phone(outcome=record.status.BUSY))
+    assert busy.ended_by is EndedBy.NOT_ANSWERED
+
+
+def test_the_application_is_as_it_was(phone: PhoneTests) -> None:
+    """Its settings, its carrier and what it made of them come back; a second test starts anew."""
+    app = greeter()
+    app.api.add_api_route("/own", lambda: "mine")
+    before, switchboard = app.settings, app.switchboard
+
+    async def scenario(system: PhoneSystem) -> list[str]:
+        assert app.settings.public_url == system.public_url
+        return [getattr(route, "path", "") for route in app.api.routes]
+
+    assert "/own" in phone.run(scenario, app)
+    assert (app.settings, app.switchboard) == (before, switchboard)
+    assert phone.call(app, listens(30)).ended_by is EndedBy.REST
+
+
+def test_a_failing_handler_can_be_expected(phone: PhoneTests) -> None:
+    """The caller hears the apology; the test knows why."""
+    app = VoiceApp(apology="so sorry")
+
+    @app.call()
+    async def answer(call: VoiceSession) -> None:
+        raise ZeroDivisionError
+
+    phone.expect(EndReason.HANDLER_FAILED)
+    assert MockTts.render("so sorry") in phone.call(app, listens(30)).ear
+    assert "ZeroDivisionError" in phone.errors()
+
+
+def test_any_asgi_application_can_be_called(either: PhoneTests) -> None:
+    """Its lifespan is run, its state is there, its webhooks and its media socket are reached."""
+    from contextlib import asynccontextmanager
+
+    log: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette):  # type: ignore[no-untyped-def]
+        log.append("up")
+        yield {"name": "desk"}
+        log.append("down")
+
+    async def voice(request: Request) -> Response:
+        log.append(f"{request.state.name} {request.url.hostname}")
+        xml = '<Response><Connect><Stream url="wss://voice.example.com/media"/></Connect></Response>'
+        return Response(xml, media_type="text/xml")
+
+    async def media(socket: WebSocket) -> None:
+        await socket.accept()
+        for _ in range(5):
+            await socket.receive_text()
+        await socket.send_bytes(b"not text")
+        await socket.close()
+
+    app = Starlette(
+        routes=[Route("/voice", voice, methods=["POST"]), WebSocketRoute("/media", media)], lifespan=lifespan
+    )
+    either.options = {"path": "/voice", "status_path": ""}
+    either.expect(ViolationCode.BINARY_FRAME)
+    record = either.call(app, listens(30))
+    assert log == ["up", "desk voice.example.com", "down"]
+    assert [v.code for v in record.violations] == [ViolationCode.BINARY_FRAME, ViolationCode.SERVER_CLOSED]
