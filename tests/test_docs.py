@@ -335,7 +335,7 @@ def test_names_in_the_docs_exist() -> None:
         # Python and its libraries
         "ConnectionError", "ImportError", "IndexError", "RuntimeError", "TimeoutError", "ValidationError", "ValueError",
         "SecretStr", "None", "__cause__", "__getattr__", "asyncio_mode", "audioop", "create_task", "asyncio.to_thread",
-        "async def", "def", "async", "await", "finally",
+        "async def", "def", "async", "await", "finally", "phone_speed",
         # Twilio's words and headers
         "From", "To", "Host", "CallSid", "MessageSid", "callSid", "X-Twilio-Signature", "X-Forwarded-Host",
         "X-Forwarded-Proto", "completed", "connected", "inbound_track",

@@ -7,6 +7,7 @@ import importlib
 import os
 import queue
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -241,9 +242,13 @@ async def test_record_leaves_a_stereo_file(load: Load, tmp_path: Path, monkeypat
 # -- the tutorial ------------------------------------------------------------------------------------------------------
 
 
-async def test_the_tutorials_own_test_passes(load: Load) -> None:
-    """It is run as its reader would run it."""
-    await load("test_my_agent").test_the_desk_asks_for_the_number_and_repeats_it()
+def test_the_tutorials_own_test_passes(tmp_path: Path) -> None:
+    """It is run as its reader would run it, without an option and without pytest-asyncio."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "voice_runtime.testing.plugin", "-p", "no:asyncio"]
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    where = ["-c", str(tmp_path / "pytest.ini"), "-p", "no:cacheprovider", str(EXAMPLES / "test_my_agent.py")]
+    done = subprocess.run([*command, *where], capture_output=True, text=True, timeout=50)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

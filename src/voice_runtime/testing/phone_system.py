@@ -155,18 +155,18 @@ class PhoneSystem:
         """All calls that are over."""
         return self._carrier.records if self._carrier is not None else []
 
-    async def call(self, caller: Script, **options: Any) -> CallRecord:
+    async def call(self, script: Script, **options: Any) -> CallRecord:
         """Somebody rings the application; returns when the call is over. `options`: those of `Carrier.call`."""
-        return await self.carrier.finished(self.dial_in(caller, **options))
+        return await self.carrier.finished(self.dial_in(script, **options))
 
-    def dial_in(self, caller: Script, **options: Any) -> PhoneCall:
+    def dial_in(self, script: Script, **options: Any) -> PhoneCall:
         """The same, without waiting: see `finished`."""
         if isinstance(self.app, VoiceApp):
             options.setdefault("called", _our_number(self.app))
         path = options.pop("path", self.path)
         if self.status_path:
             options.setdefault("status_callback", self.public_url + self.status_path)
-        return self.carrier.dial_in(self.public_url + path, caller, **options)
+        return self.carrier.dial_in(self.public_url + path, script, **options)
 
     async def finished(self, call: PhoneCall | str) -> CallRecord:
         """Wait until a call, or the call of that SID, is over."""

@@ -41,12 +41,12 @@ class PhoneTests:
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
-    def call(self, app: ASGIApp, caller: Script, **options: Any) -> CallRecord:
-        """Somebody rings `app`; returns when the call is over. `options`: those of `Carrier.call`.
+    def call(self, app: ASGIApp, caller: Script, from_: str = "", **options: Any) -> CallRecord:
+        """Somebody rings `app`, from the number `from_`; returns when the call is over. `options`: of `Carrier.call`.
 
         Raises what the caller's script raised.
         """
-        return self.calls(app, caller, **options)[0]
+        return self.calls(app, caller, **options, **({"caller": from_} if from_ else {}))[0]
 
     def calls(self, app: ASGIApp, *callers: Script, **options: Any) -> list[CallRecord]:
         """All of them ring at once."""
