@@ -17,7 +17,7 @@ from voice_runtime.clock import Clock
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.media import MediaEndpoint
 from voice_runtime.server.recordings import recording_of
-from voice_runtime.server.webhooks import SmsHandler, StatusHandler, Webhooks, refusal
+from voice_runtime.server.webhooks import SmsHandler, StatusHandler, Webhooks
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Handler, Switchboard
@@ -108,7 +108,7 @@ def create_app(
 
     for path in (settings.voice_media_path, settings.voice_media_path + "/{token}"):
         app.router.routes.append(WebSocketRoute(path, media))
-    app.add_exception_handler(Refused, refusal)
+    app.add_exception_handler(Refused, webhooks.refusal)
     app.add_api_route("/incoming", webhooks.incoming, methods=["POST", "GET"])
     app.add_api_route("/status", webhooks.status, methods=["POST", "GET"])
     app.add_api_route("/sms", webhooks.sms, methods=["POST", "GET"])

@@ -34,7 +34,7 @@ FORBIDDEN: Final = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: 
 
 def http_protocol(media: MediaEndpoint) -> type[PatientHttpProtocol]:
     """What to give to `uvicorn.Config(http=...)`: media sockets go to `media` as fast sockets."""
-    return type("MediaHttpProtocol", (_MediaHttpProtocol,), {"media": media})
+    return type("MediaHttpProtocol", (_MediaHttpProtocol,), {"media": media, "waiting": {}})
 
 
 class _MediaHttpProtocol(PatientHttpProtocol):

@@ -17,6 +17,7 @@ from voice_runtime.server.socket import AsgiSocket
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Handler, Switchboard
+from voice_runtime.telemetry.repeated import Repeated
 from voice_runtime.transport import CallControl, CallInfo, MediaSocket
 from voice_runtime.transports.twilio_ws import HandshakeError, TwilioStream
 
@@ -52,6 +53,7 @@ class MediaEndpoint:
         self._route = route
         self._new_session = new_session
         self._control = control
+        self._refusals = Repeated(log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
@@ -88,7 +90,7 @@ class MediaEndpoint:
             call_sid = self._entitled_call(token)
             self._switchboard.places.admit(call_sid)
         except (Refused, CallLimitError) as error:
-            log.warning("media socket refused: %s", error)
+            self._refusals.warning("media socket refused", str(error))
             raise Refused(403, "media socket refused") from error
         return call_sid
 

@@ -6,19 +6,30 @@ Without it a head that never ends is kept in memory as long as it grows, and one
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["PatientHttpProtocol"]
+__all__ = ["PatientHttpProtocol", "patient_http"]
 
 HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS = 10.0
+MAX_WAITING: Final = 512
+"""Connections at once whose request has not begun to make sense; with more, one of them has to go."""
+
+
+def patient_http() -> type[PatientHttpProtocol]:
+    """What to give to `uvicorn.Config(http=...)`, for one server."""
+    return type("PatientHttp", (PatientHttpProtocol,), {"waiting": {}})
 
 
 class PatientHttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose request line and headers take more than `HEAD_BYTES` or `HEAD_SECONDS`."""
+    """Closes a connection whose request line and headers take more than `HEAD_BYTES` or `HEAD_SECONDS`.
 
+    Make a subclass for each server (`patient_http`): its connections that wait are counted together.
+    """
+
+    waiting: ClassVar[dict[PatientHttpProtocol, None]]
     _head: asyncio.TimerHandle | None = None
     """Runs while a head is being waited for."""
     _head_bytes = 0
@@ -49,8 +60,17 @@ class PatientHttpProtocol(HttpToolsProtocol):
     def _expect_head(self) -> None:
         if self._head is None:
             self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+            self.waiting[self] = None
+            if len(self.waiting) > MAX_WAITING:
+                # The one that has waited longest: the carrier's requests come whole, and are never that.
+                next(iter(self.waiting)).give_up()
 
     def _head_came(self) -> None:
         if self._head is not None:
             self._head.cancel()
             self._head, self._head_bytes = None, 0
+            self.waiting.pop(self, None)
+
+    def give_up(self) -> None:
+        self.waiting.pop(self, None)
+        self.transport.abort()

@@ -43,6 +43,7 @@ def recording_of(settings: Settings, clock: Clock | None = None) -> Callable[[Vo
         path = folder / f"{name}.wav"
         if path.exists():  # a second stream of the same call
             path = folder / f"{name}-{re.sub('[^A-Za-z0-9]', '_', session.stream_sid or '')[:64]}.wav"
+        path.touch(mode=0o600)  # the folder may be one that others read
         return AudioMixer(path, monitor=monitor, clock=now)
 
     return recording

@@ -20,10 +20,11 @@ from voice_runtime.server.media import DIRECTION, FROM, TO
 from voice_runtime.server.overflow import Overflow
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Switchboard
+from voice_runtime.telemetry.repeated import Repeated
 from voice_runtime.transports.twilio_sms import InboundSms, SmsStatus, parse_inbound_sms, parse_sms_status
 from voice_runtime.wire import twiml
 
-__all__ = ["CallStatus", "SmsHandler", "StatusHandler", "Webhooks", "run_hook", "refusal"]
+__all__ = ["CallStatus", "SmsHandler", "StatusHandler", "Webhooks", "run_hook"]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -71,12 +72,22 @@ class Webhooks:
         self._settings = settings
         self._gate = gate
         self._switchboard = switchboard
+        self._refusals = Repeated(log)
         self._overflow = Overflow(settings)
         self._answers = answers
         self._status_path = status_path
         self._on_status = on_status
         self._on_sms = on_sms
         self._on_sms_status = on_sms_status
+
+    async def refusal(self, request: Request, refused: Exception) -> Response:
+        """The answer to a stranger: what was wrong goes into our log, not to them."""
+        assert isinstance(refused, Refused)
+        route = request.scope.get("route")
+        self._refusals.warning(f"{request.method} {getattr(route, 'path', '')} refused", str(refused))
+        # What is left of a body that was not read is no next request.
+        headers = {"connection": "close"} if refused.status in (408, 413) else None
+        return Response("Refused.\n", refused.status, headers, "text/plain")
 
     async def incoming(self, request: Request) -> Response:
         """A call: TwiML that connects it to the media socket, with a token good for this call alone."""
@@ -185,15 +196,6 @@ def _parameter(value: str) -> str:
 
 def _xml(document: str) -> Response:
     return Response(document, media_type="text/xml")
-
-
-async def refusal(request: Request, refused: Exception) -> Response:
-    """The answer to a stranger: what was wrong goes into our log, not to them."""
-    assert isinstance(refused, Refused)
-    log.warning("%s %s refused: %s", request.method, request.url.path, refused)
-    # What is left of a body that was not read is no next request.
-    headers = {"connection": "close"} if refused.status in (408, 413) else None
-    return Response("Refused.\n", refused.status, headers, "text/plain")
 
 
 def _read(parse: Callable[[Mapping[str, str]], T], form: Mapping[str, str]) -> T:
