@@ -150,7 +150,12 @@ class Webhooks:
         """A text message came in; what the program's hook returns is the reply."""
         form = await self._gate.form(request)
         reply = await run_hook(self._on_sms, _read(parse_inbound_sms, form))
-        return _xml(twiml.message(reply) if reply else twiml.empty())
+        body = twiml.writable(reply or "")  # it may quote what a stranger wrote
+        try:
+            return _xml(twiml.message(body) if body else twiml.empty())
+        except ValueError as error:
+            log.error("the reply to a message is not sent: %s", error)
+            return _xml(twiml.empty())
 
     async def sms_status(self, request: Request) -> Response:
         """A text message of ours got further, or did not."""

@@ -5,6 +5,7 @@ The SDK by itself waits for ever, follows TWILIO_REGION and TWILIO_EDGE of the e
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import urllib3.exceptions
 from requests.adapters import BaseAdapter, HTTPAdapter
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
 
 from voice_runtime.errors import CarrierError, CarrierRefusedError, CarrierTimeoutError
 from voice_runtime.settings import Settings
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _POOL_SIZE = 16
 _LONGEST_DETAIL = 300
+_SHORTEST_SECRET = 8  # Twilio's have 32 characters; "a" would be in every answer
 # An empty mapping would make the SDK read os.environ after all.
 _NO_ENVIRONMENT = {"": ""}
 
@@ -58,7 +61,8 @@ class BoundedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK publ
         # A redirect would carry the credentials to whoever it names, and a fetch takes a 3xx for an answer.
         there = urlsplit(url)._replace(scheme=self._origin.scheme, netloc=self._origin.netloc).geturl()
         limit = min(timeout, self.timeout) if timeout else self.timeout
-        return super().request(method, there, params, data, headers, auth, limit, allow_redirects=False)
+        answer = super().request(method, there, params, data, headers, auth, limit, allow_redirects=False)
+        return answer if auth is None else _without(auth, answer)
 
     def log_request(self, kwargs: Mapping[str, Any]) -> None:
         log.debug("→ %s %s", kwargs["method"], urlsplit(kwargs["url"]).path)
@@ -71,6 +75,15 @@ class BoundedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK publ
 
     def __repr__(self) -> str:
         return f"BoundedHttpClient({self._origin.geturl()!r})"
+
+
+def _without(auth: tuple[str, str], answer: Response) -> Response:
+    """A proxy may quote what it was sent, and an answer's text gets into errors and logs."""
+    text = answer.text
+    for secret in (auth[1], base64.b64encode(":".join(auth).encode()).decode()):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "[secret]")
+    return answer if text == answer.text else Response(answer.status_code, text, answer.headers)
 
 
 def open_client(
@@ -104,7 +117,7 @@ def carrier_errors(doing: str) -> Iterator[None]:
         if _is_timeout(error):
             raise CarrierTimeoutError(f"{doing}: Twilio did not answer in time. It may be done, or not.") from error
         raise CarrierError(f"{doing}: no answer from Twilio ({type(error).__name__}).") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         # What is left when an answer with a good status is not JSON, or JSON of another shape.
         raise CarrierError(f"{doing}: Twilio's answer could not be read ({type(error).__name__}).") from error
 

@@ -69,6 +69,7 @@ __all__ = [
     "render",
     "say",
     "stream_url",
+    "writable",
 ]
 
 _SOCKET_SCHEMES = {"https": "wss", "http": "ws"}
@@ -211,6 +212,11 @@ def _writable(value: str) -> str:
     if found := _UNWRITABLE.search(value):
         raise ValueError(f"XML cannot carry the character {found.group()!r}")
     return value
+
+
+def writable(value: str) -> str:
+    """`value` without the characters that XML cannot carry."""
+    return _UNWRITABLE.sub("", value)
 
 
 def stream_url(url: str) -> str:
