@@ -138,7 +138,10 @@ def test_a_call_is_deleted_when_it_is_over(account: Account, sdk: Client) -> Non
     assert code_of(refused) == (409, 20009)
     account.state.set_status(call, CallStatus.COMPLETED)
     assert sdk.calls(call.sid).delete()
-    assert not account.state.calls
+    assert sdk.calls.list() == []
+    with pytest.raises(TwilioRestException) as unknown:
+        sdk.calls(call.sid).fetch()
+    assert code_of(unknown) == (404, 20404)
 
 
 def test_children_and_their_days(account: Account, sdk: Client) -> None:

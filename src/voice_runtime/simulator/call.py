@@ -167,6 +167,8 @@ class PhoneCall:
     def _answered(self) -> None:
         """The limit of the call counts. Who was called speaks at once."""
         self.live.owner.start("limit", self._limit())
+        if self._plan.record is not None:
+            self.live.recorder.start(self._plan.record)
         if self.leg.direction != "inbound":
             self._begin_person()
 
@@ -198,7 +200,7 @@ class PhoneCall:
         await live.owner.close()
         seconds = 0.0 if live.answered_at is None else self._network.pace.now() - live.answered_at
         live.set_status(end.status)
-        live.reports.call("completed", end.status, seconds, live.answered_by)
+        live.reports.call("completed", end.status, seconds, [*live.answered_by, *live.recorder.form()])
         await live.reports.close()
         await live.webhooks.close()
         return CallRecord(

@@ -18,8 +18,9 @@ from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg
 from voice_runtime.simulator.phone_book import Phone
 from voice_runtime.simulator.record import CallRecord, EndedBy
+from voice_runtime.simulator.recordings import RecordingOrder
 from voice_runtime.simulator.rest import CallStatus, MessageStatus, RestState, SimulatedCall, SimulatedMessage
-from voice_runtime.simulator.rest_orders import RestOrders, document_of
+from voice_runtime.simulator.rest_orders import RestOrders, document_of, recording_order
 from voice_runtime.simulator.script import Script
 from voice_runtime.simulator.texting import Texting
 from voice_runtime.simulator.webhooks import Webhooks
@@ -199,6 +200,7 @@ class Carrier:
             queued_for=queued_for,
             time_limit=float(fields["TimeLimit"]) if fields.get("TimeLimit") else None,
             send_digits=fields.get("SendDigits", ""),
+            record=_recording(known),
         )
         if refused:
             self._begin(PhoneCall(leg, Phone(outcome=CallStatus.FAILED), plan, self._network))
@@ -224,3 +226,9 @@ class Carrier:
             del self.calls[call.sid]
             if call.record is not None:
                 self.records.append(call.record)
+
+
+def _recording(known: SimulatedCall) -> RecordingOrder | None:
+    if known.fields.get("Record") != "true":
+        return None
+    return recording_order("OutboundAPI", known.fields, known.recording_events)

@@ -17,6 +17,7 @@ from voice_runtime.wire.twiml import Verb
 
 if TYPE_CHECKING:
     from voice_runtime.simulator.live_call import LiveCall
+    from voice_runtime.simulator.recordings import RecordingOrder
 
 __all__ = ["CallPlan", "Document", "Network", "OtherCall"]
 
@@ -48,6 +49,8 @@ class CallPlan:
     send_digits: str = ""
     queued_for: float = 0.0
     """Seconds before it is dialled."""
+    record: RecordingOrder | None = None
+    """What to record of it from its answer on."""
     joins: bool = False
     """It was made by <Dial>: when its TwiML is done it is joined to the call that dialled, and not hung up."""
 

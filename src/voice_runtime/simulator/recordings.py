@@ -100,6 +100,15 @@ class Recorder:
         for sid in list(self._takes):
             self.stop(self._rest.recordings[sid])
 
+    def form(self) -> Form:
+        """What the last status callback of a call says about the recording that its creation asked for."""
+        mine = (r for r in self._rest.recordings.values() if r.call_sid == self._call_sid)
+        for recording in mine:
+            if recording.source == "OutboundAPI":
+                known = [("RecordingUrl", url_of(recording)), ("RecordingSid", recording.sid)]
+                return [*known, ("RecordingDuration", str(recording.duration or 0))]
+        return []
+
     def _position(self) -> int:
         return min(map(len, self._tape()))
 

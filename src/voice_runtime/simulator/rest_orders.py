@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
+from voice_runtime.simulator.call import PhoneCall
 from voice_runtime.simulator.network import Document
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.record import EndedBy
+from voice_runtime.simulator.recordings import RecordingOrder
 from voice_runtime.simulator.rest import (
-    CallStatus,
     CallUpdate,
     NoTelephony,
     RestState,
     SimulatedCall,
     SimulatedMessage,
+    SimulatedRecording,
 )
 from voice_runtime.simulator.violations import Violation, ViolationCode
 from voice_runtime.wire.twiml import parse_twiml
 
-__all__ = ["Orderable", "RestOrders", "document_of"]
-
-
-class Orderable(Protocol):
-    """A call in progress."""
-
-    def hang_up(self, by: EndedBy, status: CallStatus = ...) -> None: ...
-    def replace(self, document: Document) -> None: ...
+__all__ = ["RestOrders", "document_of", "recording_order"]
 
 
 class RestOrders(NoTelephony):
@@ -39,7 +33,7 @@ class RestOrders(NoTelephony):
         self,
         rest: RestState,
         pace: Pace,
-        calls: Mapping[str, Orderable],
+        calls: Mapping[str, PhoneCall],
         dial: Callable[[SimulatedCall, float, bool], object],
         send: Callable[[SimulatedMessage], None],
     ) -> None:
@@ -67,8 +61,38 @@ class RestOrders(NoTelephony):
         if live := self._calls.get(call.sid):
             live.hang_up(EndedBy.REST, call.status)
 
+    def start_recording(self, recording: SimulatedRecording) -> None:
+        if live := self._calls.get(recording.call_sid):
+            live.live.recorder.start(recording_order(recording.source, recording.fields, recording.events), recording)
+
+    def pause_recording(self, recording: SimulatedRecording, behavior: str) -> None:
+        if live := self._calls.get(recording.call_sid):
+            live.live.recorder.pause(recording, skip=behavior == "skip")
+
+    def resume_recording(self, recording: SimulatedRecording) -> None:
+        if live := self._calls.get(recording.call_sid):
+            live.live.recorder.resume(recording)
+
+    def stop_recording(self, recording: SimulatedRecording) -> None:
+        if live := self._calls.get(recording.call_sid):
+            live.live.recorder.stop(recording)
+
     def send(self, message: SimulatedMessage) -> None:
         self._send(message)
+
+
+def recording_order(source: str, fields: Mapping[str, str], events: Sequence[str]) -> RecordingOrder:
+    """What `fields` say about recording, by the names of the API ("Call resource", "Recordings")."""
+    return RecordingOrder(
+        source,
+        channels=2 if fields.get("RecordingChannels") == "dual" else 1,
+        track=fields.get("RecordingTrack", "both"),
+        trim=fields.get("Trim", "trim-silence") == "trim-silence",
+        callback=Document(
+            fields.get("RecordingStatusCallback", ""), fields.get("RecordingStatusCallbackMethod", "POST")
+        ),
+        events=frozenset(events or ("completed",)),
+    )
 
 
 def document_of(twiml: str, url: str, method: str) -> Document:

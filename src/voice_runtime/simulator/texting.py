@@ -28,7 +28,7 @@ class Texting:
     def __init__(self, rest: RestState, webhooks: Webhooks, pace: Pace) -> None:
         self._rest, self._webhooks, self._pace = rest, webhooks, pace
         self._owner = TaskOwner("texting")
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._under_way: dict[str, asyncio.Task[SimulatedMessage]] = {}
 
     # -- to people ----------------------------------------------------------------------------------------------------
 
@@ -38,14 +38,13 @@ class Texting:
 
     async def delivered(self, sid: str) -> SimulatedMessage:
         """Wait until a message has its last status, and that has been told."""
-        await asyncio.shield(self._under_way[sid])
-        return self._rest.messages[sid]
+        return await asyncio.shield(self._under_way[sid])
 
-    async def _deliver(self, message: SimulatedMessage) -> None:
+    async def _deliver(self, message: SimulatedMessage) -> SimulatedMessage:
         if message.status == MessageStatus.SCHEDULED:
             await self._pace.sleep(message.send_at - self._pace.wall())
             if message.status != MessageStatus.SCHEDULED:
-                return
+                return message
         error = self._rest.undeliverable.get(message.to)
         if message.to in self._rest.opted_out:
             steps = [MessageStatus.FAILED]
@@ -59,6 +58,7 @@ class Texting:
             self._rest.set_message_status(message, status, error if failed else None)
             await self._tell(message)
             await self._pace.sleep(_STEP_SECONDS)
+        return message
 
     async def _tell(self, message: SimulatedMessage) -> None:
         url = message.fields.get("StatusCallback", "")

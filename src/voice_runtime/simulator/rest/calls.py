@@ -48,6 +48,7 @@ class Calls:
         call = self._state.add_call(
             to, from_, direction="outbound-api", fields=given, events=events, region=asked.region
         )
+        call.recording_events = fields.all("RecordingStatusCallbackEvent")
         answer = JSONResponse(call.as_json(), 201)
         self._state.telephony.place(call)
         return answer
@@ -99,14 +100,14 @@ class Calls:
         call = find_call(self._state, asked)
         if call.status not in ENDED:
             raise Refusal(20009, "Cannot delete this resource before it is complete", 409)
-        del self._state.calls[call.sid]
+        call.deleted = True
         return Response(status_code=204)
 
 
 def find_call(state: RestState, asked: Asked) -> SimulatedCall:
     """The call that the path names as `call`. Raises Refusal when it is not there, or lives in another region."""
     call = state.calls.get(asked.names["call"])
-    if call is None or call.region != asked.region:
+    if call is None or call.deleted or call.region != asked.region:
         raise asked.not_found()
     return call
 
@@ -174,7 +175,8 @@ def _understood(state: RestState, fields: Fields) -> dict[str, str]:
 
 def _matches(call: SimulatedCall, query: Fields) -> bool:
     return (
-        query.get("To", call.to) == call.to
+        not call.deleted
+        and query.get("To", call.to) == call.to
         and query.get("From", call.from_) == call.from_
         and query.get("Status", call.status) == call.status
         and query.get("ParentCallSid", call.parent) == call.parent

@@ -44,6 +44,7 @@ class SimulatedCall:
     created: float
     fields: Mapping[str, str] = field(default_factory=dict)
     events: tuple[str, ...] = ()
+    recording_events: tuple[str, ...] = ()
     status: CallStatus = CallStatus.QUEUED
     started: float | None = None
     ended: float | None = None
@@ -54,6 +55,8 @@ class SimulatedCall:
     region: str = "us1"
     answered_by: str = ""
     queue_time: int = 0
+    deleted: bool = False
+    """Its record is gone; the network may not have done with it."""
     history: list[tuple[float, CallStatus]] = field(default_factory=list)
     """When it became what, for readers who see it late."""
 
