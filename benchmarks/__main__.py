@@ -32,7 +32,7 @@ class Size:
 
 
 FULL = Size(3, 6.0, (20, 50, 100, 200), 3, 8.0, 1000, 9)
-QUICK = Size(1, 3.0, (), 1, 3.0, 700, 3)
+QUICK = Size(1, 2.0, (), 1, 3.0, 700, 3)
 
 
 def main() -> None:
@@ -44,12 +44,15 @@ def main() -> None:
 
     say(f"{CALLS} calls, {size.rounds} rounds of four servers in turns")
     rounds = media_path.measure(CALLS, size.seconds, size.rounds)
-    rows += [*media_path.ratios(rounds), media_path.memory_per_call(rounds)]
+    rows += media_path.ratios(rounds)
 
     say("stalls, storm, clears, memory")
-    rows += scenarios.stalls(CALLS, size.scenario_seconds)
+    rows.append(scenarios.stalls(CALLS, size.scenario_seconds))
+    if size is FULL:
+        rows.append(scenarios.stalls_of_a_paced_talker(CALLS, size.scenario_seconds))
     rows.append(scenarios.storm(CALLS, CALLS // 2, size.storms))
     rows.append(scenarios.clears(CALLS, size.scenario_seconds))
+    rows.append(scenarios.memory_per_call(CALLS))
     passing, curve = scenarios.memory(size.passing_calls, 250)
     rows.append(passing)
     rows += start_up.rows(size.starts)

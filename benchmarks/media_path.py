@@ -35,9 +35,6 @@ class Rounds:
     def p50(self, kind: str) -> list[float]:
         return [_delays(report).p50 for report in self.reports[kind]]
 
-    def kilobytes(self, kind: str) -> list[float]:
-        return [_use(report).bytes_per_call / 1024 for report in self.reports[kind]]
-
     def delays(self, kind: str) -> list[float]:
         return [delay for report in self.reports[kind] for call in report.calls for delay in call.delays_ms]
 
@@ -78,12 +75,12 @@ def measure(calls: int, seconds: float, rounds: int) -> Rounds:
 
 def costs(found: Rounds) -> tuple[Sequence[str], list[tuple[str, ...]]]:
     """The absolute numbers behind the ratios, medians of the rounds."""
-    columns = ("server", "CPU ms / call / s", "calls / core", "p50 ms", "p99 ms", "KB / call")
+    columns = ("server", "CPU ms / call / s", "calls / core", "p50 ms", "p99 ms")
     rows = []
     for kind, name in NAMES.items():
         cpu = median(found.cpu(kind))
         times = (f"{median(found.p50(kind)):.2f}", f"{median(found.p99(kind)):.2f}")
-        rows.append((name, f"{cpu:.2f}", f"{1000 / cpu:,.0f}", *times, f"{median(found.kilobytes(kind)):.0f}"))
+        rows.append((name, f"{cpu:.2f}", f"{1000 / cpu:,.0f}", *times))
     return columns, rows
 
 
@@ -97,15 +94,11 @@ def ratios(found: Rounds) -> list[Row]:
     for kind, floor in PAIRS:
         delay = [a / b for a, b in zip(found.p99(kind), found.p99(floor), strict=True)]
         what = f"{found.calls} calls: added delay p99, {NAMES[kind]} / {NAMES[floor]}"
-        rows.append(Row(what, median(delay), " times", 2.0, each(delay)))
+        rows.append(Row(what, median(delay), " times", 2.0, each(delay), _spoiled(found, kind, floor)))
     return rows
 
 
-def memory_per_call(found: Rounds) -> Row:
-    return Row(
-        f"memory per call, handler included ({found.calls} calls)",
-        median(found.kilobytes("ours")),
-        " KB",
-        150,
-        each(found.kilobytes("ours")),
-    )
+def _spoiled(found: Rounds, *kinds: str) -> str:
+    """How many rounds of a comparison of delays the load came late to."""
+    late = sum(bool(report.own.spoiled) for kind in kinds for report in found.reports[kind])
+    return f"the load came late itself in {late} of {sum(len(found.reports[k]) for k in kinds)} rounds" if late else ""
