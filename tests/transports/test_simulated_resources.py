@@ -61,6 +61,7 @@ def code_of(error: pytest.ExceptionInfo[TwilioRestException]) -> tuple[int, int]
     ("fields", "code"),
     [
         ({"url": "ftp://a.example"}, 21205),
+        ({"url": "http://["}, 21205),
         ({"url": "https://my_host.example/voice"}, 21205),
         ({"status_callback": "nowhere"}, 21209),
         ({"application_sid": "AP1"}, 21218),
@@ -102,6 +103,16 @@ def test_what_wins_when_wishes_exclude_each_other(account: Account, sdk: Client)
     call = account.state.calls[made.sid]
     assert (call.url, call.twiml, "MachineDetection" in call.fields) == ("https://a.example/", "", False)
     assert len(account.state.violations) == 2
+
+
+def test_an_empty_wish_is_none(account: Account) -> None:
+    """As forms of web pages send them."""
+    auth = (account.state.account_sid, account.state.auth_token)
+    url = f"{account.url}/2010-04-01/Accounts/{account.state.account_sid}/Calls.json"
+    wishes = {"To": ALICE, "From": BOB, "Twiml": "<Response/>", "Url": "", "Timeout": "", "StatusCallback": ""}
+    assert httpx.post(url, auth=auth, data=wishes).status_code == 201
+    [call] = account.state.calls.values()
+    assert set(call.fields) == {"To", "From", "Twiml"}
 
 
 def test_pages_hold_their_place(account: Account, sdk: Client) -> None:

@@ -153,6 +153,7 @@ class Carrier:
             called=number,
             country=country,
             status_callback=known.status_callback,
+            fallback_url=known.voice_fallback_url,
         )
 
     # -- text messages ------------------------------------------------------------------------------------------------

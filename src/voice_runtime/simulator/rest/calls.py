@@ -155,7 +155,7 @@ def _check_detection(fields: Fields) -> None:
 
 def _understood(state: RestState, fields: Fields) -> dict[str, str]:
     """Twilio's own reading of what can be misunderstood."""
-    given = fields.as_dict()
+    given = {name: value for name, value in fields.as_dict().items() if value}
     if application := given.get("ApplicationSid"):
         if application not in state.applications:
             raise Refusal(21218, f"Invalid ApplicationSid: {application}")

@@ -63,8 +63,7 @@ class Fields:
     def url(self, name: str, code: int) -> str:
         """An absolute http(s) address, or "". "Call resource": the host has no underscore."""
         value = self.get(name)
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname or "_" in parts.hostname):
+        if value and not _is_web_address(value):
             raise Refusal(code, f"{name} {value} is not a valid URL")
         return value
 
@@ -91,6 +90,14 @@ class Fields:
             if not (day if not suffix else at <= limit if suffix == "<" else at >= limit):
                 return False
         return True
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # "http://[": half of an IPv6 address
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "_" not in str(parts.hostname)
 
 
 def is_address(value: str) -> bool:
