@@ -32,6 +32,7 @@ from voice_runtime.events import (
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.server.serving import Stop, serve
 from voice_runtime.session.outbound import OutboundStream
+from voice_runtime.session.outbound_queue import OutboundQueue
 from voice_runtime.simulator import Carrier, EndedBy, Line, Phone, rest_app
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -108,7 +109,7 @@ def in_a_hurry(app: VoiceApp) -> list[VoiceSession]:
     sessions: list[VoiceSession] = []
 
     def make() -> VoiceSession:
-        sessions.append(VoiceSession(outbound=OutboundStream(lead_seconds=60)))
+        sessions.append(VoiceSession(outbound=OutboundQueue(OutboundStream(lead_seconds=60))))
         return sessions[-1]
 
     app.session = make

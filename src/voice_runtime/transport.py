@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+import msgspec
 
 from voice_runtime.errors import UnknownProviderError
 from voice_runtime.events import CallEnd, Direction
@@ -23,6 +25,7 @@ __all__ = [
     "OutboundMark",
     "SmsTransport",
     "SocketClosed",
+    "Wire",
     "create_transport",
     "get_sms_transport",
 ]
@@ -43,47 +46,46 @@ class CallInfo:
     sample_rate: int = 8000
 
 
-@dataclass(frozen=True, slots=True)
-class OutboundAudio:
+# Structs and not dataclasses: there is one for every frame, and a frozen dataclass takes six times as long to make.
+class OutboundAudio(msgspec.Struct, frozen=True, gc=False):
     """Play this mu-law audio. `utterance` is what it belongs to, or None."""
 
     payload: bytes
     utterance: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutboundMark:
+class OutboundMark(msgspec.Struct, frozen=True, gc=False):
     """Tell us, by this name, when everything before it has been played."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutboundClear:
+class OutboundClear(msgspec.Struct, frozen=True, gc=False):
     """Drop what has not been played."""
 
 
-OutboundItem = OutboundAudio | OutboundMark | OutboundClear
+OutboundItem: TypeAlias = OutboundAudio | OutboundMark | OutboundClear
+Wire: TypeAlias = Callable[[OutboundItem], bool]
+"""Sends an item: True when it is gone, and the next may come; False when it is under way, or lost with the socket."""
 
 
 class CallPort(Protocol):
     """A call as its transport sees it; `VoiceSession` is one. All of it is called on the call's loop."""
 
     def media_started(self, info: CallInfo) -> None: ...
-    def put_inbound(self, data: bytes | None) -> None:
+    def caller_audio(self, data: bytes) -> None:
         """One piece of the caller's audio, mu-law 8 kHz."""
 
-    def tap_caller(self, data: bytes) -> None: ...
     def dtmf_received(self, digit: str) -> None: ...
     def signal_mark_received(self, name: str) -> None: ...
-    def on_outbound(self, ready: Callable[[], None]) -> None:
-        """Have `ready` called, on the loop, whenever `take_outbound` has something to give again."""
+    def on_outbound(self, wire: Wire | None) -> None:
+        """Hand what is to be sent to `wire` from now on: in order, each item as soon as it may leave. None: to nobody.
 
-    def take_outbound(self) -> OutboundItem | None:
-        """The next thing to send, in order; None when nothing may leave now."""
+        After an item for which `wire` returned False no other comes, until `outbound_sent`.
+        """
 
-    def outbound_sent(self, item: OutboundItem) -> None:
-        """`item` is on the wire."""
+    def outbound_sent(self) -> None:
+        """What was under way is on the wire."""
 
     async def disconnect_requested(self) -> None:
         """Returns once the call wants to be over."""

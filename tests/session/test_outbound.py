@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from voice_runtime.clock import ManualClock
 from voice_runtime.events import MarkOutcome
 from voice_runtime.session.outbound import MESSAGE_BYTES, OutboundStream
+from voice_runtime.session.outbound_queue import OutboundQueue
 from voice_runtime.transport import OutboundAudio, OutboundClear, OutboundItem, OutboundMark
 
 FRAME = b"\x55" * 160
@@ -23,15 +24,12 @@ async def stream(**options: object) -> OutboundStream:
 
 
 async def everything_due(outbound: OutboundStream) -> list[OutboundItem]:
-    """What the transport would be handed right now."""
+    """What the wire is handed right now."""
     items: list[OutboundItem] = []
-    while True:
-        try:
-            async with asyncio.timeout(0.05):
-                items.append(await outbound.next())
-        except TimeoutError:
-            return items
-        outbound.sent(items[-1])
+    outbound.carry(lambda item: items.append(item) is None)
+    await asyncio.sleep(0.05)
+    outbound.carry(None)
+    return items
 
 
 async def test_audio_and_marks_leave_in_the_order_they_were_put() -> None:
@@ -92,8 +90,9 @@ async def test_less_than_a_frame_waits_a_moment_for_the_rest_but_never_for_ever(
     outbound = await stream()
     outbound.put_audio(b"x" * 7, 1)
     outbound.put_mark("end")
-    async with asyncio.timeout(1):
-        assert await outbound.next() == OutboundAudio(b"x" * 7, 1)
+    sent: list[OutboundItem] = []
+    outbound.carry(lambda item: sent.append(item) is None)
+    assert sent[0] == OutboundAudio(b"x" * 7, 1)
 
 
 async def test_marks_say_what_became_of_them() -> None:
@@ -120,7 +119,7 @@ async def test_a_full_backlog_refuses_and_counts() -> None:
     outbound = await stream(limit_bytes=1600)
     assert outbound.put_audio(FRAME * 10)
     assert not outbound.put_audio(FRAME)
-    assert outbound.dropped_bytes == 160 and outbound.full()
+    assert outbound.dropped_bytes == 160 and OutboundQueue(outbound).full()
 
 
 async def test_a_transport_of_0_1_gets_each_mark_after_its_audio() -> None:
@@ -129,11 +128,12 @@ async def test_a_transport_of_0_1_gets_each_mark_after_its_audio() -> None:
     outbound.put_audio(b"a" * 7)
     mark = outbound.put_mark("one")
     outbound.put_audio(b"b" * 3)
-    waiting = asyncio.create_task(outbound.next_mark())
+    queue = OutboundQueue(outbound)
+    waiting = asyncio.create_task(queue.next_mark())
     await asyncio.sleep(0)
     assert not waiting.done()
-    assert await outbound.get() == b"a" * 7
-    assert await outbound.get() == b"b" * 3
+    assert await queue.get() == b"a" * 7
+    assert await queue.get() == b"b" * 3
     assert await waiting == mark.wire_name
 
 
@@ -144,14 +144,19 @@ async def test_audio_put_from_many_threads_arrives_whole_and_in_each_threads_ord
         threading.Thread(target=lambda n=n: [outbound.put_audio(bytes([n, i]), n) for i in range(250)])  # type: ignore[misc]
         for n in range(4)
     ]
+    got: dict[int, bytes] = dict.fromkeys(range(4), b"")
+
+    def wire(item: OutboundItem) -> bool:
+        assert isinstance(item, OutboundAudio) and item.utterance is not None
+        got[item.utterance] += item.payload
+        return True
+
+    outbound.carry(wire)
     for thread in threads:
         thread.start()
-    got: dict[int, bytes] = dict.fromkeys(range(4), b"")
     async with asyncio.timeout(10):
-        while sum(map(len, got.values())) < 4 * 500:
-            item = await outbound.next()
-            assert isinstance(item, OutboundAudio) and item.utterance is not None
-            got[item.utterance] += item.payload
+        while sum(map(len, got.values())) < 4 * 500:  # noqa: ASYNC110 - it must drain untouched
+            await asyncio.sleep(0.002)
     for thread in threads:
         thread.join()
     for n, audio in got.items():
@@ -176,16 +181,21 @@ def test_whatever_is_put_leaves_in_order_since_the_last_clear(puts: list[bytes |
                 outbound.put_audio(put)
                 expected += [bytes([octet]) for octet in put]
         taken: list[bytes | str] = []
-        while len(taken) < len(expected):
-            async with asyncio.timeout(5):
-                item = await outbound.next()
+
+        def wire(item: OutboundItem) -> bool:
             match item:
                 case OutboundAudio(payload, _):
-                    taken += [bytes([octet]) for octet in payload]
+                    taken.extend(bytes([octet]) for octet in payload)
                 case OutboundMark(name):
                     taken.append(name)
                 case OutboundClear():
                     taken.append("clear")
+            return True
+
+        outbound.carry(wire)
+        async with asyncio.timeout(5):
+            while len(taken) < len(expected):  # noqa: ASYNC110 - it must drain untouched
+                await asyncio.sleep(0.002)
         assert taken == expected
 
     asyncio.run(transcript())

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from voice_runtime.events import MarkOutcome
 from voice_runtime.session.outbound import OutboundStream
 from voice_runtime.transport import OutboundAudio, OutboundClear, OutboundItem, OutboundMark
 
@@ -24,28 +25,25 @@ def impatient_threads() -> Iterator[None]:
 
 
 class Wire:
-    """A transport like `TwilioStream`: takes when called, and now and then has to wait before it can go on."""
+    """A transport like `TwilioStream`: sends what it is handed, and now and then has to wait before it can go on."""
 
-    def __init__(self, outbound: OutboundStream, seed: int, blocks: float) -> None:
+    def __init__(self, outbound: OutboundStream, seed: int = 1, blocks: float = 0.0) -> None:
         self.outbound, self.random, self.blocks = outbound, random.Random(seed), blocks
         self.got: list[OutboundItem] = []
         self.sending = False
-        outbound.on_ready = self.pump
-        self.pump()
+        outbound.carry(self.send)
 
-    def pump(self) -> None:
-        while not self.sending and (item := self.outbound.take()) is not None:
-            self.got.append(item)
-            if self.random.random() < self.blocks:
-                self.sending = True
-                asyncio.get_running_loop().call_later(0.0002, self.sent, item)
-                return
-            self.outbound.sent(item)
+    def send(self, item: OutboundItem) -> bool:
+        assert not self.sending
+        self.got.append(item)
+        if self.random.random() < self.blocks:
+            self.sending = True
+            asyncio.get_running_loop().call_later(0.0002, self.sent)
+        return not self.sending
 
-    def sent(self, item: OutboundItem) -> None:
+    def sent(self) -> None:
         self.sending = False
-        self.outbound.sent(item)
-        self.pump()
+        self.outbound.sent()
 
 
 @pytest.mark.parametrize(("seed", "blocks"), [(1, 0.0), (2, 0.05), (3, 0.3)])
@@ -93,10 +91,9 @@ async def test_single_small_pieces_from_a_thread_always_leave(impatient_threads:
     """No mark behind them, each put when the last was just taken: the wake-up that could get lost, 300 times."""
     outbound = OutboundStream(lead_seconds=1e9)
     outbound.loop = asyncio.get_running_loop()
-    wire = Wire(outbound, 1, 0.0)
     seen = threading.Semaphore(0)
     stuck: list[int] = []
-    take = outbound.take
+    got: list[OutboundItem] = []
 
     def produce() -> None:
         for step in range(300):
@@ -105,15 +102,14 @@ async def test_single_small_pieces_from_a_thread_always_leave(impatient_threads:
                 stuck.append(step)
                 return
 
-    def seeing() -> OutboundItem | None:
-        item = take()
-        if item is not None:
-            seen.release()
-        return item
+    def send(item: OutboundItem) -> bool:
+        got.append(item)
+        seen.release()
+        return True
 
-    outbound.take = seeing  # type: ignore[method-assign]
+    outbound.carry(send)
     await asyncio.to_thread(produce)
-    assert not stuck and len(wire.got) == 300
+    assert not stuck and len(got) == 300
 
 
 async def test_clears_from_threads_never_let_older_audio_follow(impatient_threads: None) -> None:
@@ -155,25 +151,20 @@ async def test_what_slips_out_before_a_clear_is_not_counted_as_being_played() ->
     """A message was under way when the clear came: the carrier drops it, and so does the account of what is heard."""
     outbound = OutboundStream()
     outbound.loop = asyncio.get_running_loop()
+    wire = Wire(outbound, blocks=1.0)
     outbound.put_audio(b"\x55" * 800, 1)
-    under_way = outbound.take()
     mark = outbound.put_mark("end")
-    mark_under_way = outbound.take()
-    assert under_way is not None and mark_under_way == OutboundMark(mark.wire_name)
+    assert wire.sending and wire.got == [OutboundAudio(b"\x55" * 800, 1)]
     outbound.clear()
-    outbound.sent(under_way)
-    outbound.sent(mark_under_way)
-    clear = outbound.take()
-    assert clear == OutboundClear()
-    outbound.sent(clear)
+    assert mark.outcome is MarkOutcome.CLEARED
+    wire.sent()
+    assert wire.got[1:] == [OutboundClear()]
     assert outbound.unplayed_seconds() == 0.0
     await asyncio.sleep(0.05)
     assert outbound.finish(1).heard < 80  # 10 ms
     outbound.put_audio(b"\x55" * 800, 2)
-    second = outbound.take()
-    assert second is not None
-    outbound.sent(second)
     await asyncio.sleep(0.05)
+    assert wire.got[2:] == [OutboundAudio(b"\x55" * 800, 2)]
     assert outbound.playout(2).heard >= 320
 
 
@@ -183,25 +174,39 @@ def test_a_stream_used_in_one_loop_goes_on_in_the_next() -> None:
 
     async def first() -> None:
         outbound.loop = asyncio.get_running_loop()
+        Wire(outbound)
         outbound.put_audio(b"\x55" * 8000)
-        while (item := outbound.take()) is not None:
-            outbound.sent(item)
         assert outbound._timer is not None
 
     async def second() -> int:
         outbound.loop = asyncio.get_running_loop()
+        wire = Wire(outbound)
         outbound.put_audio(b"\x55" * 4000)
-        got = 0
         async with asyncio.timeout(3):
-            while got < 4000:
-                item = await outbound.next()
-                assert isinstance(item, OutboundAudio)
-                outbound.sent(item)
-                got += len(item.payload)
-        return got
+            while outbound.backlog_bytes:  # noqa: ASYNC110 - it must drain untouched
+                await asyncio.sleep(0.002)
+        return sum(len(item.payload) for item in wire.got if isinstance(item, OutboundAudio))
 
     asyncio.run(first())
-    from voice_runtime.events import MarkOutcome
-
+    outbound.carry(None)
     outbound.abandon(MarkOutcome.RESET)
     assert asyncio.run(second()) == 4000
+
+
+async def test_a_frame_leaves_within_the_call_that_puts_it_unless_something_is_before_it() -> None:
+    """On the loop, with nothing waiting, a frame needs no turn of the loop; behind older audio it waits its turn."""
+    outbound = OutboundStream(lead_seconds=1e9)
+    outbound.loop = asyncio.get_running_loop()
+    wire = Wire(outbound)
+    outbound.put_audio(b"1" * 160)
+    assert wire.got == [OutboundAudio(b"1" * 160, None)]
+    await asyncio.to_thread(outbound.put_audio, b"2" * 160)  # arrives on the loop when the loop turns
+    await asyncio.to_thread(outbound.put_audio, b"3" * 160)
+    wire.blocks = 1.0
+    outbound.put_audio(b"4" * 160)
+    outbound.put_audio(b"5" * 160)
+    async with asyncio.timeout(1):
+        while outbound.backlog_bytes:  # noqa: ASYNC110 - it must drain untouched
+            await asyncio.sleep(0.002)
+    sent = b"".join(item.payload for item in wire.got if isinstance(item, OutboundAudio))
+    assert sent == b"".join(digit * 160 for digit in (b"1", b"2", b"3", b"4", b"5"))

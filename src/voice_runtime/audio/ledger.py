@@ -83,7 +83,7 @@ class _Segment:
 class PlayoutLedger:
     """The ledger of one call. An utterance is an int; None is audio that belongs to none (a tone, a beep)."""
 
-    __slots__ = ("_accounts", "_end", "_head", "_late", "_marks", "_segments", "_tail")
+    __slots__ = ("_accounts", "ends_at", "_head", "_late", "_marks", "_segments", "_tail")
 
     def __init__(self) -> None:
         self._accounts: dict[int | None, _Account] = {}
@@ -91,7 +91,8 @@ class PlayoutLedger:
         self._marks: deque[_Mark] = deque()  # sent, not yet echoed, in order
         self._tail = 0  # the position after the last byte sent
         self._head = 0  # the position of the playhead, as of the last event or question
-        self._end = float("-inf")  # when the last byte sent will have been played
+        self.ends_at = float("-inf")
+        """When the last byte sent will have been played."""
         self._late = 0.0  # what the echoes so far have added to that
 
     def queued(self, utterance: int | None, n: int) -> None:
@@ -111,7 +112,7 @@ class PlayoutLedger:
             account.queued = account.sent
         start = self._tail
         self._tail = end = start + n
-        self._end = (self._end if self._end > now else now) + n / SAMPLE_RATE
+        self.ends_at = (self.ends_at if self.ends_at > now else now) + n / SAMPLE_RATE
         segments = self._segments
         if segments and segments[-1].account is account:
             segments[-1].end = end
@@ -122,7 +123,7 @@ class PlayoutLedger:
         """A mark went to the carrier, after everything sent so far."""
         if len(self._marks) == _MAX_MARKS:
             self._marks.popleft()
-        self._marks.append(_Mark(name, self._tail, self._end - self._late))
+        self._marks.append(_Mark(name, self._tail, self.ends_at - self._late))
 
     def mark_echoed(self, name: str, now: float) -> None:
         """The carrier echoed a mark: what was sent before it has been played, and nothing after it.
@@ -136,8 +137,8 @@ class PlayoutLedger:
             pass
         end = now + (self._tail - mark.position) / SAMPLE_RATE
         if self._tail > mark.position:
-            self._late += end - self._end  # the marks after this one are as late as the audio they follow
-        self._end = end
+            self._late += end - self.ends_at  # the marks after this one are as late as the audio they follow
+        self.ends_at = end
         self._move(mark.position)
 
     def cleared(self, now: float) -> None:
@@ -150,16 +151,16 @@ class PlayoutLedger:
         self._segments.clear()
         self._marks.clear()
         self._tail = self._head
-        self._end = now
+        self.ends_at = now
         self._late = 0.0
 
     def playhead_end(self, now: float) -> float:
         """The time at which everything sent will have been played; `now` when nothing is left. By clock and echoes."""
-        return self._end if self._end > now else now
+        return self.ends_at if self.ends_at > now else now
 
     def lead(self, now: float) -> float:
         """Seconds of audio that the carrier holds and has not played: what to send ahead is decided by this."""
-        return self._end - now if self._end > now else 0.0
+        return self.ends_at - now if self.ends_at > now else 0.0
 
     def heard(self, utterance: int | None, now: float) -> int:
         """Bytes of the utterance that the caller has heard; 0 for an unknown one."""
@@ -207,7 +208,7 @@ class PlayoutLedger:
             self._marks.popleft()
 
     def _estimate(self, now: float) -> int:
-        left = self._end - now
+        left = self.ends_at - now
         position = self._tail - int(left * SAMPLE_RATE + 0.5) if left > 0 else self._tail
         if self._marks and position > self._marks[0].position:
             return self._marks[0].position

@@ -118,7 +118,7 @@ class CallLife(MediaLine):
     def wait_for_ws_connect(self, timeout: float = 30.0) -> None:
         """Block this thread until the call is answered. Raises `CallNotAnsweredError`."""
         with self.stream.lock:
-            if self._disconnected.is_set() and self._answer_seen:
+            if self._disconnected and self._answer_seen:
                 self._ws_connected.clear()  # that was the last call; we are asked for the next one
         if not self._ws_connected.wait(timeout):
             raise CallNotAnsweredError(timeout)
@@ -127,11 +127,11 @@ class CallLife(MediaLine):
     def signal_disconnected(self, end: CallEnd | None = None) -> None:
         """The call is over. Any thread; the first time counts. `end` says why, unless the program asked for the end."""
         with self.stream.lock:
-            if self._disconnected.is_set():
+            if self._disconnected:
                 return
             self.end = ended = self._wanted_end or end or CallEnd(EndReason.CALLER_HUNG_UP)
             wanted = self._disconnect_requested  # from here on another thread may reset us
-            self._disconnected.set()
+            self._disconnected = True
         self.stream.abandon(MarkOutcome.DISCONNECTED)
         self.put_inbound_end()
         if not run_on_loop(self._loop, self._ended, ended, wanted):
@@ -154,7 +154,7 @@ class CallLife(MediaLine):
     def _ended(self, end: CallEnd, wanted: asyncio.Event | None) -> None:
         for over in self.epoch_over:
             over.set()
-        subscriptions, self._subscriptions = self._subscriptions, []
+        subscriptions, self._subscriptions = self._subscriptions, ()
         for reader in subscriptions:
             if (subscription := reader()) is not None:
                 subscription.end()
@@ -167,7 +167,7 @@ class CallLife(MediaLine):
         """Make the session ready for another call; one that still lives ends first. Any thread."""
         # Waiters go first, while is_disconnected still reads True: a stale speaker must not speak into the next call.
         self.stream.abandon(MarkOutcome.RESET)
-        if self._ws_connected.is_set() and not self._disconnected.is_set():
+        if self._ws_connected.is_set() and not self._disconnected:
             self._wanted_end = CallEnd(EndReason.RESET)
             self.signal_disconnected()
         self._stop_stt_unawaited()
@@ -189,7 +189,7 @@ class CallLife(MediaLine):
             self._clear_queue = asyncio.Queue()
         else:
             self._disconnect_requested = self._clear_queue = None
-        self._disconnected.clear()
+        self._disconnected = False
 
     def _stop_stt_unawaited(self) -> None:
         stt = self._hearing.let_go()

@@ -17,9 +17,9 @@ from voice_runtime.session.hub import EventHub
 from voice_runtime.session.inbound import FrameSubscription, InboundQueue
 from voice_runtime.session.loops import is_running_here, run_on_loop
 from voice_runtime.session.marks import PendingMark
-from voice_runtime.session.outbound import OutboundStream
+from voice_runtime.session.outbound_queue import OutboundQueue
 from voice_runtime.tasks import TaskOwner
-from voice_runtime.transport import OutboundAudio, OutboundItem
+from voice_runtime.transport import Wire
 
 __all__ = ["MediaLine", "Mixer"]
 
@@ -43,26 +43,26 @@ class MediaLine:
     stream_sid: str | None = None
     caller_number: str | None = None
     inbound: asyncio.Queue[bytes | None] = field(default_factory=InboundQueue)
-    outbound: asyncio.Queue[bytes] = field(default_factory=OutboundStream)
+    outbound: asyncio.Queue[bytes] = field(default_factory=OutboundQueue)
     clock: Clock = field(default_factory=SystemClock, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.inbound, InboundQueue):
             self.inbound = InboundQueue()
-        if not isinstance(self.outbound, OutboundStream):
-            self.outbound = OutboundStream()
+        if not isinstance(self.outbound, OutboundQueue):
+            self.outbound = OutboundQueue()
         self.frames: InboundQueue = self.inbound
         self.frames.arrive = self._arrived
-        self.stream: OutboundStream = self.outbound
+        self._outbound_queue = self.outbound
+        self.stream = self.outbound.stream
         self.stream.clock = self.clock
         self.tasks = TaskOwner("call")
         self.hub = EventHub()
-        self.recorder: Mixer | None = None
-        """Gets what was really sent, and what is taken back on a barge-in; `set_mixer` gets what programs tap."""
+        self._recorder: Mixer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._disconnected = threading.Event()
+        self._disconnected = False
         self._mixer: Mixer | None = None
-        self._subscriptions: list[weakref.ref[FrameSubscription]] = []  # one that nobody reads any more just goes
+        self._subscriptions: tuple[weakref.ref[FrameSubscription], ...] = ()  # one that nobody reads any more just goes
         self._warned: set[str] = set()
         self._connected_at: float | None = None
 
@@ -83,7 +83,7 @@ class MediaLine:
 
     @property
     def is_disconnected(self) -> bool:
-        return self._disconnected.is_set()
+        return self._disconnected
 
     # -- the caller's audio --------------------------------------------------------------------------------------------
 
@@ -103,10 +103,10 @@ class MediaLine:
 
     def _arrived(self, data: bytes | None) -> None:
         self.frames.offer(data)
-        if self.recorder is not None and data:
-            self.recorder.write_caller(data)
+        if self._recorder is not None and data:
+            self._recorder.write_caller(data)
         if self._subscriptions and data:
-            for reader in tuple(self._subscriptions):
+            for reader in self._subscriptions:
                 if (subscription := reader()) is not None:
                     subscription.offer(data)
 
@@ -133,18 +133,17 @@ class MediaLine:
         if self.is_disconnected:
             subscription.end()
         else:
-            self._subscriptions.append(weakref.ref(subscription, self._unsubscribe))
+            self._subscriptions += (weakref.ref(subscription, self._unsubscribe),)
         return subscription
 
     def _unsubscribe(self, reader: weakref.ref[FrameSubscription]) -> None:
-        if reader in self._subscriptions:
-            self._subscriptions.remove(reader)
+        self._subscriptions = tuple(other for other in self._subscriptions if other is not reader)
 
     # -- the agent's audio ---------------------------------------------------------------------------------------------
 
     def put_outbound_sync(self, data: bytes) -> None:
         """Queue mu-law audio of any length. Any thread; never waits. Dropped before `set_loop` and after the end."""
-        if self._loop is None or self._disconnected.is_set():
+        if self._disconnected or self._loop is None:
             return
         if not self.stream.put_audio(data):
             self._warn_once("backlog", "ten minutes of audio wait to be sent: more is dropped")
@@ -157,7 +156,7 @@ class MediaLine:
 
     async def get_pending_mark(self) -> str:
         """For transports of 0.1: the wire name of the next mark, once all audio before it was taken."""
-        return await self.stream.next_mark()
+        return await self._outbound_queue.next_mark()
 
     def send_mark_and_wait(self, name: str, timeout: float = 10.0) -> MarkOutcome | None:
         """Block this thread until the caller has heard everything queued so far.
@@ -169,11 +168,9 @@ class MediaLine:
             return None
         if is_running_here(self._loop):
             raise RuntimeError("send_mark_and_wait blocks, and this is the event loop. Use `await session.mark(name)`.")
-        if self._disconnected.is_set():
+        if self._disconnected:
             return MarkOutcome.DISCONNECTED
-        mark = self.stream.put_mark(name)
-        if self._disconnected.is_set():
-            mark.resolve(MarkOutcome.DISCONNECTED)  # the end came between the two lines above
+        mark = self._put_mark(name)
         outcome = self._mark_over(mark, mark.wait_blocking(timeout))
         if outcome is MarkOutcome.TIMED_OUT:
             raise TimeoutError(f"mark {name!r} was not played within {timeout} s")
@@ -181,12 +178,16 @@ class MediaLine:
 
     async def mark(self, name: str, timeout: float = 10.0) -> MarkOutcome:
         """Wait on the loop until the caller has heard everything queued so far, or until that will not happen."""
-        if self._disconnected.is_set():
+        if self._disconnected:
             return MarkOutcome.DISCONNECTED
-        mark = self.stream.put_mark(name)
-        if self._disconnected.is_set():
-            mark.resolve(MarkOutcome.DISCONNECTED)  # as above
+        mark = self._put_mark(name)
         return self._mark_over(mark, await mark.wait(timeout))
+
+    def _put_mark(self, name: str) -> PendingMark:
+        mark = self.stream.put_mark(name)
+        if self._disconnected:
+            mark.resolve(MarkOutcome.DISCONNECTED)  # the end came after the caller of this had looked
+        return mark
 
     def _mark_over(self, mark: PendingMark, outcome: MarkOutcome) -> MarkOutcome:
         self.stream.forget_mark(mark)
@@ -201,6 +202,16 @@ class MediaLine:
         return self.stream.marks
 
     # -- monitoring ----------------------------------------------------------------------------------------------------
+
+    @property
+    def recorder(self) -> Mixer | None:
+        """Gets what was really sent, and what is taken back on a barge-in; `set_mixer` gets what programs tap."""
+        return self._recorder
+
+    @recorder.setter
+    def recorder(self, recorder: Mixer | None) -> None:
+        self._recorder = recorder
+        self.stream.on_audio = None if recorder is None else recorder.write_agent
 
     def set_mixer(self, mixer: Mixer | None) -> None:
         """Copy the call's audio to `mixer`; None stops that. Any thread."""
@@ -229,16 +240,16 @@ class MediaLine:
         if not self.stream.mark_echoed(name):
             log.debug("echo of a mark nobody waits for")
 
-    def on_outbound(self, ready: Callable[[], None]) -> None:
-        self.stream.on_ready = ready
+    def caller_audio(self, data: bytes) -> None:
+        self._arrived(data)
+        if self._mixer is not None:
+            self.tap_caller(data)
 
-    def take_outbound(self) -> OutboundItem | None:
-        return self.stream.take()
+    def on_outbound(self, wire: Wire | None) -> None:
+        self.stream.carry(wire)
 
-    def outbound_sent(self, item: OutboundItem) -> None:
-        self.stream.sent(item)
-        if self.recorder is not None and isinstance(item, OutboundAudio):
-            self.recorder.write_agent(item.payload)
+    def outbound_sent(self) -> None:
+        self.stream.sent()
 
     def _warn_once(self, key: str, message: str) -> None:
         if key not in self._warned:

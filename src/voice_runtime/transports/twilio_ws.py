@@ -137,15 +137,14 @@ class TwilioStream:
 
     async def _read(self, call: CallPort) -> CallEnd:
         """Feed the call until the carrier stops or the socket closes."""
-        put_inbound, now = call.put_inbound, asyncio.get_running_loop().time
+        caller_audio, now = call.caller_audio, asyncio.get_running_loop().time
 
         def stopped(data: str | bytes) -> bool:
             self._received_at = now()
             message = decode_from_carrier(data)
             if isinstance(message, Media):
                 if message.media.track != "outbound" and (payload := message.media.payload):
-                    put_inbound(payload)
-                    call.tap_caller(payload)
+                    caller_audio(payload)
             elif isinstance(message, Mark):
                 call.signal_mark_received(message.mark.name)
             elif isinstance(message, Dtmf):
@@ -178,43 +177,38 @@ class TwilioStream:
         loop = asyncio.get_running_loop()
         broken: asyncio.Future[CallEnd] = loop.create_future()
         encoder = StreamEncoder(self.info.stream_sid)
-        send, take, sent, now = self._socket.send, call.take_outbound, call.outbound_sent, loop.time
+        send, media, now = self._socket.send, encoder.media, loop.time
 
         def lost(closed: SocketClosed) -> None:
             if not broken.done():
                 broken.set_result(CallEnd(EndReason.CONNECTION_LOST, f"the socket broke while sending ({closed.code})"))
 
-        async def finish(sending: Awaitable[None], item: OutboundItem) -> None:
+        async def finish(sending: Awaitable[None]) -> None:
             try:
                 await sending
             except SocketClosed as closed:
                 lost(closed)
                 return
             self._sending_since = None
-            sent(item)
-            pump()
+            call.outbound_sent()
 
-        def pump() -> None:
-            # Called by whoever puts something to send, so most messages leave without a turn of the loop.
-            while self._sending_since is None and not broken.done() and (item := take()) is not None:
-                self._sending_since = now()
-                try:
-                    sending = send(_encoded(encoder, item))
-                except SocketClosed as closed:
-                    lost(closed)
-                    return
-                if sending is not None:
-                    self._tasks.start("send", finish(sending, item))
-                    return
-                self._sending_since = None
-                sent(item)
+        def wire(item: OutboundItem) -> bool:
+            try:
+                sending = send(media(item.payload) if isinstance(item, OutboundAudio) else _encoded(encoder, item))
+            except SocketClosed as closed:
+                lost(closed)
+                return False
+            if sending is None:
+                return True
+            self._sending_since = now()
+            self._tasks.start("send", finish(sending))
+            return False
 
-        call.on_outbound(pump)
+        call.on_outbound(wire)
         try:
-            pump()
             return await broken
         finally:
-            call.on_outbound(_nothing)
+            call.on_outbound(None)
 
     async def _watch(self) -> CallEnd:
         """Notice a socket that is half dead: nothing leaves, or nothing comes any more."""
@@ -241,18 +235,12 @@ class TwilioStream:
         return CallEnd(EndReason.AGENT_HUNG_UP)
 
 
-def _encoded(encoder: StreamEncoder, item: OutboundItem) -> str:
-    if isinstance(item, OutboundAudio):
-        return encoder.media(item.payload)
+def _encoded(encoder: StreamEncoder, item: OutboundMark | OutboundClear) -> str:
     if isinstance(item, OutboundMark):
         return encoder.mark(item.name)
     if isinstance(item, OutboundClear):
         return encoder.clear()
     assert_never(item)
-
-
-def _nothing() -> None:
-    """What is put after the end goes nowhere."""
 
 
 def __getattr__(name: str) -> Any:
