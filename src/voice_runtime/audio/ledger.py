@@ -105,14 +105,16 @@ class PlayoutLedger:
         """`n` bytes of the utterance went to the carrier. Raises ValueError when `n` is negative."""
         if n < 0:
             raise ValueError(f"cannot send {n} bytes")
-        self._settle(now)
+        if self.ends_at <= now:  # the carrier has run dry, and starts again
+            self._settle(now)
+            self.ends_at = now
+        self.ends_at += n / SAMPLE_RATE
         account = self._accounts.get(utterance) or self._account(utterance)
         account.sent += n
         if account.sent > account.queued:
             account.queued = account.sent
         start = self._tail
         self._tail = end = start + n
-        self.ends_at = (self.ends_at if self.ends_at > now else now) + n / SAMPLE_RATE
         segments = self._segments
         if segments and segments[-1].account is account:
             segments[-1].end = end

@@ -102,13 +102,10 @@ class MediaLine:
             self.frames.offer_from_thread(loop, data)
 
     def _arrived(self, data: bytes | None) -> None:
-        self.frames.offer(data)
-        if self._recorder is not None and data:
-            self._recorder.write_caller(data)
-        if self._subscriptions and data:
-            for reader in self._subscriptions:
-                if (subscription := reader()) is not None:
-                    subscription.offer(data)
+        if data:
+            self.caller_audio(data, tap=False)  # who puts audio from elsewhere taps it too
+        else:
+            self.frames.offer(data)
 
     def clear_inbound(self) -> None:
         """Throw away audio nobody has listened to yet. Any thread; on return it is gone."""
@@ -240,9 +237,14 @@ class MediaLine:
         if not self.stream.mark_echoed(name):
             log.debug("echo of a mark nobody waits for")
 
-    def caller_audio(self, data: bytes) -> None:
-        self._arrived(data)
-        if self._mixer is not None:
+    def caller_audio(self, data: bytes, *, tap: bool = True) -> None:
+        self.frames.offer(data)
+        for reader in self._subscriptions:
+            if (subscription := reader()) is not None:
+                subscription.offer(data)
+        if self._recorder is not None:
+            self._recorder.write_caller(data)
+        if self._mixer is not None and tap:
             self.tap_caller(data)
 
     def on_outbound(self, wire: Wire | None) -> None:
