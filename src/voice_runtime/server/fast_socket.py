@@ -137,11 +137,8 @@ class FastSocket(WSListener, MediaSocket):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         if kind is _TEXT and frame.fin and self._fragments is None:
-            if frame.payload_size > self._max_bytes:
-                self._deliver(b"")
-                return
             try:
-                message = frame.get_payload_as_utf8_text()
+                message = frame.get_payload_as_utf8_text() if frame.payload_size <= self._max_bytes else b""
             except UnicodeDecodeError as error:
                 raise WSProtocolError(NOT_UTF_8, "not UTF-8") from error
             self._deliver(message)
@@ -154,20 +151,24 @@ class FastSocket(WSListener, MediaSocket):
         # picows reads on for a moment after it has closed a socket that broke the protocol.
         if self._end is not None or self._transport is None or self._transport.is_close_frame_sent:
             return
-        wake = self._wake
-        if self._enough is None or wake is None or wake.done():
-            self._waiting.append(message)
-            if wake is not None and not wake.done():
-                wake.set_result(None)
-            if len(self._waiting) >= MAX_WAITING and not self._holding_back:
-                self._holding_back = True
-                self._transport.underlying_transport.pause_reading()
+        enough, wake = self._enough, self._wake
+        if enough is None or wake is None or wake.done():
+            self._keep(message)
             return
         try:
-            if self._enough(message):
+            if enough(message):
                 wake.set_result(None)
         except Exception as error:  # the receiver's own: it is raised where it waits
             wake.set_exception(error)
+
+    def _keep(self, message: str | bytes) -> None:
+        """Nobody takes messages as they come: this one waits."""
+        self._waiting.append(message)
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+        if len(self._waiting) >= MAX_WAITING and not self._holding_back and self._transport is not None:
+            self._holding_back = True
+            self._transport.underlying_transport.pause_reading()
 
     def _add(self, kind: WSMsgType, frame: WSFrame) -> None:
         """A message of other than one text frame."""
