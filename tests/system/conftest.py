@@ -2,9 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
+
+from voice_runtime.testing import ScaledLoop, VirtualLoop
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+VIRTUAL = {"test_calls"}
+"""Calls from webhook to ear, in process. The others are about sockets, which are real, and ten times as fast."""
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """The time of a test is that of its loop."""
+    return {"virtual": VirtualLoop} if item.path.stem in VIRTUAL else {"fast": ScaledLoop}
 
 
 @pytest.fixture(autouse=True)
@@ -22,5 +34,5 @@ async def nothing_left() -> AsyncIterator[None]:
         }
         if not tasks and not left:
             return
-        await asyncio.sleep(0.02)
+        await asyncio.to_thread(time.sleep, 0.02)  # threads end in real time
     raise AssertionError(f"left behind: {tasks} {left}")

@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 
 from hypothesis import given
 from hypothesis import strategies as st
-from phone_system import TOKEN, fast_session, phone_system
+from phone_system import TOKEN, phone_system
 from test_security import media_socket, start, stream_url
 
 from voice_runtime import BlockingSession, VoiceSession
@@ -152,7 +152,7 @@ async def test_recognition_that_dies_leaves_the_call_alive_and_says_so() -> None
 
 async def test_recognition_that_stalls_is_noticed_and_memory_stays_flat() -> None:
     """Audio that nobody takes is dropped from its oldest end, counted, and reported once."""
-    session = fast_session()
+    session = VoiceSession()
     session.frames.limit = 50
     stt = lambda: MockStt(stall_after_ms=200)  # noqa: E731
     async with phone_system(stt=stt, tts=MockTts(), session=lambda: session) as system:
@@ -312,7 +312,7 @@ async def test_five_hundred_short_calls_leave_nothing() -> None:
     living: weakref.WeakSet[VoiceSession] = weakref.WeakSet()
 
     def new_session() -> VoiceSession:
-        session = fast_session()
+        session = VoiceSession()
         living.add(session)
         return session
 
