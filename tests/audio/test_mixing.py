@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 
 from voice_runtime.audio.frames import SILENCE_FRAME
 from voice_runtime.audio.g711 import decode_ulaw, encode_ulaw
-from voice_runtime.audio.mixing import gain, mix_frames, mix_pcm16
+from voice_runtime.audio.mixing import gain, mix_frames, mix_pcm16, mix_ulaw
 from voice_runtime.errors import AudioFormatError
+
+
+def test_a_room_is_summed_before_it_is_clamped() -> None:
+    """Two that cancel each other out leave the third as it is; silence changes nothing."""
+    loud, opposite, third = (encode_ulaw(struct.pack("<2h", *two)) for two in ((32000, 0), (-32000, 0), (9000, 60)))
+    assert mix_ulaw([loud, third, opposite]) == mix_ulaw([third]) == mix_ulaw([b"\xff\xff", third]) == third
+    assert mix_ulaw([loud, third]) == encode_ulaw(struct.pack("<2h", 32767, 60))
+    assert (mix_ulaw([]), mix_ulaw([b"\xff"])) == (b"", b"\xff")
 
 
 @given(st.binary(max_size=400), st.binary(max_size=400))

@@ -62,6 +62,7 @@ class PhoneCall:
         self.live = LiveCall(leg, plan, network, self._handset, self._answered, self._begin_person)
         self.joinable = asyncio.Event()
         self.apart = asyncio.Event()
+        self.settled = asyncio.Event()
         self._person_begun = False
         self._person_error: Exception | None = None
 
@@ -122,6 +123,7 @@ class PhoneCall:
             end = await self._walk(document)
             if self._plan.joins and first and end is WalkEnd.DONE:
                 self.joinable.set()
+                self.settled.set()
                 await asyncio.Event().wait()
             return _WALKED[end]
         except WebhookError as error:
@@ -200,6 +202,7 @@ class PhoneCall:
         await live.owner.close()
         seconds = 0.0 if live.answered_at is None else self._network.pace.now() - live.answered_at
         live.set_status(end.status)
+        self.settled.set()
         live.reports.call("completed", end.status, seconds, [*live.answered_by, *live.recorder.form()])
         await live.reports.close()
         await live.webhooks.close()

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from voice_runtime.clock import Clock
 from voice_runtime.simulator.addresses import Addresses, signed_message_form
 from voice_runtime.simulator.call import PhoneCall
+from voice_runtime.simulator.conference import Conferences
 from voice_runtime.simulator.network import CallPlan, Document, Network
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg
@@ -54,6 +55,7 @@ class Carrier:
         self.phones: dict[str, Phone] = {}
         self.calls: dict[str, PhoneCall] = {}
         """The calls in progress, by SID."""
+        self.conferences = Conferences(self.rest)
         self.records: list[CallRecord] = []
         """What is left of the calls that are over, in the order in which they ended."""
         self._outcomes: dict[str, asyncio.Task[CallRecord]] = {}
@@ -64,6 +66,7 @@ class Carrier:
             pace=pace,
             time_limit=time_limit,
             rest=self.rest,
+            conferences=self.conferences,
             place=self._place,
         )
         texts = Webhooks(auth_token, self._network.addresses, self._network.tls, signed_as=signed_message_form)

@@ -34,6 +34,7 @@ class LiveCall:
         under_way: Callable[[], None],
     ) -> None:
         self.leg = leg
+        self.plan = plan
         self.network = network
         self.handset = handset
         self._on_answer = on_answer

@@ -16,6 +16,7 @@ from voice_runtime.simulator.rest import CallStatus, RestState
 from voice_runtime.wire.twiml import Verb
 
 if TYPE_CHECKING:
+    from voice_runtime.simulator.conference import Conferences
     from voice_runtime.simulator.live_call import LiveCall
     from voice_runtime.simulator.recordings import RecordingOrder
 
@@ -61,6 +62,8 @@ class OtherCall(Protocol):
     live: LiveCall
     joinable: asyncio.Event
     """It was answered, and its own TwiML has been done."""
+    settled: asyncio.Event
+    """It is joinable, or has ended."""
     apart: asyncio.Event
     """It can no longer be joined: it ended, or was given something else to do."""
 
@@ -79,5 +82,6 @@ class Network:
     pace: Pace
     time_limit: float
     rest: RestState
+    conferences: Conferences
     place: Callable[[Leg, CallPlan], OtherCall]
     """Have somebody's phone ring."""

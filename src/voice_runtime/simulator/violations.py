@@ -23,6 +23,7 @@ class ViolationCode(IntEnum):
     INVALID_NUMBER = 13223
     GATHER_NESTING = 13320
     INVALID_SAY = 13520
+    CONFERENCE_FULL = 16020
     DUPLICATE_LABEL = 16025
     INVALID_PARAMETER = 20001
     """A REST parameter that Twilio takes for something else than was meant, or for nothing."""

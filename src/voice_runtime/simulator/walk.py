@@ -7,16 +7,21 @@ from typing import Final, assert_never
 
 from voice_runtime.simulator.live_call import LiveCall
 from voice_runtime.simulator.network import Document
+from voice_runtime.simulator.verbs.conference import perform_conference
+from voice_runtime.simulator.verbs.dial import perform_dial
 from voice_runtime.simulator.verbs.gather import perform_gather
 from voice_runtime.simulator.verbs.prompts import perform_prompt, sound_of
 from voice_runtime.simulator.verbs.record import perform_record
 from voice_runtime.simulator.verbs.streams import perform_connect
+from voice_runtime.simulator.verbs.text import send_text
 from voice_runtime.simulator.violations import ViolationCode
 from voice_runtime.simulator.webhooks import Answer, WebhookError
 from voice_runtime.wire.twiml import (
     MAX_DOCUMENT_BYTES,
     ConnectStream,
     Dial,
+    DialConference,
+    DialTarget,
     Gather,
     Hangup,
     MalformedTwiml,
@@ -81,14 +86,20 @@ def _verbs(answer: Answer) -> tuple[Verb, ...]:
 
 async def _perform_all(verbs: tuple[Verb, ...], base: str, call: LiveCall) -> Document | WalkEnd:
     """One document. Returns what comes next."""
-    if not (verbs and isinstance(verbs[0], (Reject, MalformedTwiml))):
+    if not verbs:
         call.answer()
-        if not (verbs and isinstance(verbs[0], ConnectStream)):
-            call.under_way()
     for verb in verbs:
+        if not _answers_later(verb):
+            call.answer()
+            if not isinstance(verb, ConnectStream):
+                call.under_way()
         if (following := await _perform(verb, base, call)) is not None:
             return following
     return WalkEnd.DONE
+
+
+def _answers_later(verb: Verb) -> bool:
+    return isinstance(verb, (Reject, MalformedTwiml)) or (isinstance(verb, Dial) and verb.answer_on_bridge)
 
 
 async def _perform(verb: Verb, base: str, call: LiveCall) -> Document | WalkEnd | None:
@@ -110,7 +121,15 @@ async def _perform(verb: Verb, base: str, call: LiveCall) -> Document | WalkEnd 
             return WalkEnd.HUNG_UP
         case MalformedTwiml():
             raise WebhookError(ViolationCode(verb.code), verb.reason)
-        case Dial() | Message() | StartStream() | StopStream():
+        case Dial():
+            rooms = [target for target in verb.targets if isinstance(target, DialConference)]
+            if rooms:
+                return await perform_conference(verb, rooms[0], base, call)
+            people = [target for target in verb.targets if isinstance(target, DialTarget)]
+            return await perform_dial(verb, people, base, call)
+        case Message():
+            return send_text(verb, base, call)
+        case StartStream() | StopStream():
             call.complain(ViolationCode.NOT_SIMULATED, f"<{type(verb).__name__}> is skipped: not simulated")
         case Unknown() if verb.name in _NOT_SIMULATED:
             call.complain(ViolationCode.NOT_SIMULATED, f"<{verb.name}> is skipped: the simulator does not do it")
