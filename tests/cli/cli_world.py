@@ -56,7 +56,8 @@ class Served:
     """`voice-runtime serve` in a process of its own. As a context, it leaves no process behind."""
 
     def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
-        environment = {"PATH": os.environ["PATH"], "TWILIO_AUTH_TOKEN": TOKEN, "VOICE_PUBLIC_URL": PUBLIC, **settings}
+        machine = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        environment = {**machine, "TWILIO_AUTH_TOKEN": TOKEN, "VOICE_PUBLIC_URL": PUBLIC, **settings}
         self.process = subprocess.Popen(
             [sys.executable, "-B", "-c", CODE, "serve", *arguments, "--port", "0", "--json-logs"],
             cwd=folder,

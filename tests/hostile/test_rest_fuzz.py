@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from fakes.odd_carrier import OddCarrier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -23,40 +22,6 @@ ACCOUNT, TOKEN = "AC" + "1" * 32, "a-secret-that-nobody-may-see-1234"
 
 
 BASIC = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
-
-
-class OddCarrier:
-    """Answers every request with `answer`, byte for byte, and hangs up."""
-
-    def __init__(self) -> None:
-        self.answer = b""
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._run, name="odd-carrier", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                line, _ = self._door.accept()
-            except OSError:
-                return
-            with line:
-                line.settimeout(2)
-                try:
-                    head = b""
-                    while b"\r\n\r\n" not in head:
-                        if not (more := line.recv(65536)):
-                            break
-                        head += more
-                    line.sendall(self.answer)
-                except OSError:
-                    continue
-
-    def close(self) -> None:
-        self._door.shutdown(socket.SHUT_RDWR)
-        self._door.close()
-        self._thread.join(5)
 
 
 @pytest.fixture(scope="module")

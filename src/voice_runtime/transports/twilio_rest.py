@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _POOL_SIZE = 16
 _LONGEST_DETAIL = 300
+_NUMBER = re.compile(r"\+?[0-9]{7,}")
 _SHORTEST_SECRET = 8  # Twilio's have 32 characters; "a" would be in every answer
 # An empty mapping would make the SDK read os.environ after all.
 _NO_ENVIRONMENT = {"": ""}
@@ -130,8 +132,13 @@ def _is_timeout(error: requests.RequestException) -> bool:
 
 
 def _answered_no(doing: str, error: TwilioRestException | TwilioServiceException) -> CarrierError:
-    # Two siblings: the classic error body, and RFC 9457 problem documents.
-    said = error.msg if isinstance(error, TwilioRestException) else error.detail or error.title
+    # Two siblings: the classic error body, and RFC 9457 problem documents. Both quote the number that is wrong, which
+    # must not get into a log: ours is the message, and theirs comes behind it in a traceback.
+    if isinstance(error, TwilioRestException):
+        said = error.msg = _NUMBER.sub("[number]", str(error.msg))
+    else:
+        error.title, error.detail = (said and _NUMBER.sub("[number]", said) for said in (error.title, error.detail))
+        said = error.detail or error.title
     status = error.status if isinstance(error.status, int) else 0
     code = error.code if isinstance(error.code, int) else None
     kind = CarrierRefusedError if 400 <= status < 500 else CarrierError
