@@ -11,9 +11,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 from cli_world import OUR_NUMBER, TOKEN, Served, open_media, webhook
-from fakes.odd_carrier import OddCarrier
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
+
+from fakes.odd_carrier import OddCarrier
 
 CALLER, FRIEND, KEYS = "+358401234567", "+358509876543", "470815926"
 CALLER_SAYS, AGENT_SAYS, TEXTED = "my name is Kalevala Ukkonen", "your secret is Sampo", "meet me at the Pohjola mill"
@@ -25,9 +26,10 @@ from voice_runtime.mock.stt import MockStt
 
 app = VoiceApp(tts="mock", stt=MockStt)
 # Frames of a socket that is served by uvicorn are on its debug level, which `serve` does not let through.
-untamed = os.environ.get("VOICE_FAST_SOCKETS") == "true" and ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "twilio", "twilio.http_client", "urllib3",
-           "urllib3.connectionpool", "httpx", "httpcore", "asyncio", "websockets", "websockets.server", "picows",
-           "voice_runtime", "multipart", "python_multipart")
+untamed = os.environ.get("VOICE_FAST_SOCKETS") == "true" and (
+    "uvicorn uvicorn.error uvicorn.access uvicorn.asgi twilio twilio.http_client urllib3 urllib3.connectionpool httpx"
+    " httpcore asyncio websockets websockets.server voice_runtime multipart python_multipart"
+).split()
 
 @app.call()
 async def answer(call):

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from fakes.odd_carrier import OddCarrier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from fakes.odd_carrier import OddCarrier
 from voice_runtime import Settings
 from voice_runtime.errors import CarrierError
 from voice_runtime.transports.twilio_call_list import ANYBODY, CallListQuery

@@ -120,7 +120,7 @@ class MediaEndpoint:
             if handler is None:
                 raise HandshakeError("no handler for this number")
         except HandshakeError as error:
-            log.warning("media socket closed: %s", error)
+            self._refusals.warning("media socket closed", str(error))
             await socket.close(1008)
             return
         await self._switchboard.carry(self._new_session(), media, handler)
