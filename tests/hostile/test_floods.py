@@ -177,6 +177,7 @@ async def slow_handshakes(port: Port) -> None:
                 writer.write(bytes([byte]))
         await asyncio.sleep(0.1)
     assert (await port.load())["status"] == "ready"
+    await port.raw()
     # More than 512 were waiting: those that had waited longest are gone.
     async with asyncio.timeout(5):
         with contextlib.suppress(ConnectionError):

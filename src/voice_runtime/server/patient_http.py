@@ -15,7 +15,9 @@ __all__ = ["PatientHttpProtocol", "patient_http"]
 HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS = 10.0
 MAX_WAITING: Final = 512
-"""Connections at once whose request has not begun to make sense; with more, one of them has to go."""
+"""Connections at once whose request has not come; with more, those have to go that have waited longest."""
+GRACE_SECONDS: Final = 1.0
+"""None goes before: hundreds of callers in one moment are connected before the first of them is read from."""
 
 
 def patient_http() -> type[PatientHttpProtocol]:
@@ -29,7 +31,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
     Make a subclass for each server (`patient_http`): its connections that wait are counted together.
     """
 
-    waiting: ClassVar[dict[PatientHttpProtocol, None]]
+    waiting: ClassVar[dict[PatientHttpProtocol, float]]
     _head: asyncio.TimerHandle | None = None
     """Runs while a head is being waited for."""
     _head_bytes = 0
@@ -60,10 +62,12 @@ class PatientHttpProtocol(HttpToolsProtocol):
     def _expect_head(self) -> None:
         if self._head is None:
             self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
-            self.waiting[self] = None
-            if len(self.waiting) > MAX_WAITING:
-                # The one that has waited longest: the carrier's requests come whole, and are never that.
-                next(iter(self.waiting)).give_up()
+            self.waiting[self] = self.loop.time()
+            while len(self.waiting) > MAX_WAITING:
+                oldest, since = next(iter(self.waiting.items()))
+                if self.loop.time() - since < GRACE_SECONDS:
+                    break
+                oldest.give_up()
 
     def _head_came(self) -> None:
         if self._head is not None:
