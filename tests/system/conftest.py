@@ -14,8 +14,14 @@ VIRTUAL = {"test_calls"}
 """Calls from webhook to ear, in process. The others are about sockets, which are real, and ten times as fast."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real_time: measures the machine, or loads it: at the speed of life.")
+
+
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
     """The time of a test is that of its loop."""
+    if item.get_closest_marker("real_time"):
+        return {"real": asyncio.SelectorEventLoop}
     return {"virtual": VirtualLoop} if item.path.stem in VIRTUAL else {"fast": ScaledLoop}
 
 

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from voice_runtime import Settings, VoiceSession
 from voice_runtime.events import EndReason, PlaybackOutcome, UtteranceFinished
 from voice_runtime.mock.tts import MockTts
-from voice_runtime.simulator import EndedBy, listens
+from voice_runtime.simulator import EndedBy, Line, listens
 from voice_runtime.wire.signature import sign
 from voice_runtime.wire.twiml import ConnectStream, Dial, DialTarget, Hangup, Pause, Play, Redirect, Reject, Say, Verb
 from voice_runtime.wire.twiml import parse_twiml as parse
@@ -33,7 +33,7 @@ def sid(number: int) -> str:
 
 
 class Webhooks:
-    """What the carrier posts, signed. Without an HTTP library: 600 requests at once are to be our work, not its."""
+    """What the carrier posts, signed. Without an HTTP library: 500 requests at once are to be our work, not its."""
 
     def __init__(self, system: PhoneSystem) -> None:
         self._port = int(system.url.rpartition(":")[2])
@@ -80,8 +80,8 @@ def url_of(verbs: tuple[Verb, ...]) -> str:
     return stream.url
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - nothing tells it
             await asyncio.sleep(0.005)
 
@@ -89,18 +89,19 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 # -- places ------------------------------------------------------------------------------------------------------------
 
 
-async def test_of_300_callers_at_once_exactly_as_many_get_a_stream_as_there_are_places() -> None:
+@pytest.mark.real_time
+async def test_of_250_callers_at_once_exactly_as_many_get_a_stream_as_there_are_places() -> None:
     """Each webhook is sent twice, in any order, as after a time-out: a call has one place all the same."""
     async with phone_system(changes={"voice_max_calls": 100}) as system:
         carrier = Webhooks(system)
         answers(system)
-        sids = [sid(number) for number in range(300)] * 2
+        sids = [sid(number) for number in range(250)] * 2  # 500 connections: the server bears 512 that wait
         random.Random(7).shuffle(sids)
         said = await asyncio.gather(*(carrier.incoming(each) for each in sids))
         streams = [each for each, verbs in zip(sids, said, strict=True) if isinstance(verbs[0], ConnectStream)]
         refused = [each for each, verbs in zip(sids, said, strict=True) if verbs == (Reject("busy"),)]
         assert len(set(streams)) == 100 and len(streams) == 200, "both answers of a call are the same"
-        assert len(set(refused)) == 200 and set(refused).isdisjoint(streams)
+        assert len(set(refused)) == 150 and set(refused).isdisjoint(streams)
         load = await carrier.load()
         assert (load["status"], load["calls"], load["promised"]) == ("full", 100, 100)
         await asyncio.gather(*(carrier.status(each) for each in set(streams)))
@@ -242,12 +243,13 @@ async def test_nobody_waits_in_the_queue_for_ever() -> None:
             assert isinstance((await carrier.incoming(sid(2), f"/incoming?attempt={odd}"))[-1], Redirect)
 
 
+@pytest.mark.real_time
 async def test_a_loop_that_lags_takes_no_new_call_and_the_live_one_goes_on() -> None:
     """A handler blocks the loop: the next caller hears busy, the one who is here is not touched; then all is well."""
     changes = {"voice_max_loop_lag_ms": 250.0}
     async with phone_system(changes=changes, tts=MockTts()) as system:
         carrier = Webhooks(system)
-        ready = asyncio.Event()
+        ready, seen = asyncio.Event(), asyncio.Event()
 
         @system.app.call()
         async def answer(call: VoiceSession) -> None:
@@ -255,14 +257,18 @@ async def test_a_loop_that_lags_takes_no_new_call_and_the_live_one_goes_on() -> 
             ready.set()
             await call.wait_ended()
 
-        living = asyncio.create_task(system.call(listens(90)))
+        async def caller(line: Line) -> None:
+            await seen.wait()
+
+        living = asyncio.create_task(system.call(caller))
         await ready.wait()
         time.sleep(1.0)  # noqa: ASYNC251 - what is tested
         assert await carrier.incoming(sid(1)) == (Reject("busy"),)
         load = await carrier.load()
         assert load["status"] == "lagging" and load["loop_lag_worst_ms"] > 500
-        await until(lambda: system.app.switchboard.places.readiness == "ready", 100)  # the lag is real, this is not
+        await until(lambda: system.app.switchboard.places.readiness == "ready")
         assert isinstance((await carrier.incoming(sid(2)))[0], ConnectStream)
+        seen.set()
         record = await living
     assert record.ended_by is EndedBy.CALLER and record.faults == ()
 

@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Awaitable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from phone_system import TOKEN, phone_system
@@ -305,6 +306,7 @@ def tasks_of_calls() -> list[str]:
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith(("call.", "media-"))]
 
 
+@pytest.mark.real_time
 async def test_five_hundred_short_calls_leave_nothing() -> None:
     """No task, no thread, no file or socket, no listener; memory does not grow with the number of calls."""
     objects: list[int] = []
