@@ -10,6 +10,7 @@ from voice_runtime.audio.tones import dtmf
 from voice_runtime.errors import CallHangupError
 from voice_runtime.simulator.handset import Handset
 from voice_runtime.simulator.live_call import LiveCall
+from voice_runtime.simulator.machine_detection import detect, detect_beside
 from voice_runtime.simulator.network import CallPlan, Document, Network
 from voice_runtime.simulator.notes import Annotation, NoteKind
 from voice_runtime.simulator.parameters import Leg
@@ -162,8 +163,13 @@ class PhoneCall:
         if self._phone.rings > self._plan.ring_timeout:
             return _HangUp(EndedBy.NOT_ANSWERED, CallStatus.NO_ANSWER)
         self.live.answer()
-        if self._plan.send_digits:
+        if self._plan.send_digits:  # "If set, MachineDetection is ignored"
             await self.live.play(dtmf(self._plan.send_digits))
+        elif (detection := self._plan.machine_detection) is not None:
+            if detection.asynchronous:
+                self.live.owner.start("amd", detect_beside(detection, self.live))
+            else:
+                self.live.answered_by = await detect(detection, self.live)
         return None
 
     def _answered(self) -> None:

@@ -19,9 +19,8 @@ from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg
 from voice_runtime.simulator.phone_book import Phone
 from voice_runtime.simulator.record import CallRecord, EndedBy
-from voice_runtime.simulator.recordings import RecordingOrder
 from voice_runtime.simulator.rest import CallStatus, MessageStatus, RestState, SimulatedCall, SimulatedMessage
-from voice_runtime.simulator.rest_orders import RestOrders, document_of, recording_order
+from voice_runtime.simulator.rest_orders import RestOrders
 from voice_runtime.simulator.script import Script
 from voice_runtime.simulator.texting import Texting
 from voice_runtime.simulator.webhooks import Webhooks
@@ -71,7 +70,7 @@ class Carrier:
         )
         texts = Webhooks(auth_token, self._network.addresses, self._network.tls, signed_as=signed_message_form)
         self._texting = Texting(self.rest, texts, pace)
-        self.rest.telephony = RestOrders(self.rest, pace, self.calls, self._dial, self._texting.send)
+        self.rest.telephony = RestOrders(self.rest, pace, self.calls, self.conferences, self._dial, self._texting.send)
         self._owner = TaskOwner("carrier")
 
     async def __aenter__(self) -> Self:
@@ -190,22 +189,8 @@ class Carrier:
 
     # -- calls of the application, by REST ----------------------------------------------------------------------------
 
-    def _dial(self, known: SimulatedCall, queued_for: float, refused: bool) -> None:
-        fields = known.fields
+    def _dial(self, known: SimulatedCall, plan: CallPlan, refused: bool) -> None:
         leg = Leg(known.sid, known.account_sid, "outbound-api", known.from_, known.to)
-        fallback = Document(fields.get("FallbackUrl", ""), fields.get("FallbackMethod", "POST"))
-        plan = CallPlan(
-            document=document_of(known.twiml, known.url, fields.get("Method", "POST")),
-            status_callback=fields.get("StatusCallback", ""),
-            status_method=fields.get("StatusCallbackMethod", "POST"),
-            status_events=frozenset(known.events or ("completed",)),
-            fallback=fallback if fallback.url else None,
-            ring_timeout=float(fields.get("Timeout", "60")),
-            queued_for=queued_for,
-            time_limit=float(fields["TimeLimit"]) if fields.get("TimeLimit") else None,
-            send_digits=fields.get("SendDigits", ""),
-            record=_recording(known),
-        )
         if refused:
             self._begin(PhoneCall(leg, Phone(outcome=CallStatus.FAILED), plan, self._network))
         else:
@@ -227,12 +212,7 @@ class Carrier:
         try:
             return await call.run()
         finally:
+            self.conferences.gone(call.sid)
             del self.calls[call.sid]
             if call.record is not None:
                 self.records.append(call.record)
-
-
-def _recording(known: SimulatedCall) -> RecordingOrder | None:
-    if known.fields.get("Record") != "true":
-        return None
-    return recording_order("OutboundAPI", known.fields, known.recording_events)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urljoin
 
@@ -23,6 +23,8 @@ from voice_runtime.simulator.rest import (
     SimulatedConference,
     SimulatedParticipant,
 )
+from voice_runtime.simulator.verbs.prompts import announcement
+from voice_runtime.simulator.webhooks import WebhookError
 from voice_runtime.wire.twiml import DialConference
 
 __all__ = ["Conference", "Conferences", "Member"]
@@ -179,6 +181,42 @@ class Conference:
             if listener is not speaker and coached and not listener.known.hold:
                 listener.hear(frame, speaker.sid)
 
+    def announce_document(self, document: Document) -> None:
+        """Everybody hears what the TwiML there says (AnnounceUrl)."""
+        for member in list(self.members.values()):
+            self._have_hear(member, document)
+
+    def _have_hear(self, member: Member, document: Document) -> None:
+        member.call.owner.start("announce", self._announce(member, document))
+
+    async def _announce(self, member: Member, document: Document) -> None:
+        try:
+            for audio in await announcement(document, member.call):
+                member.queue(audio)
+        except WebhookError as error:
+            member.call.complain(error.code, error.detail)
+            self.report("announcement-fail", "announcement", member)
+            return
+        self.report("announcement-end", "announcement", member)
+
+    def changed(self, call_sid: str, changes: Mapping[str, str]) -> None:
+        """REST has changed the flags of a participant: `changes`, by Twilio's names."""
+        member = self.members.get(call_sid)
+        if member is None:
+            return
+        known = member.known
+        if "Muted" in changes:
+            self.report("participant-mute" if known.muted else "participant-unmute", "mute", member)
+        if "Hold" in changes:
+            member.hush()
+            if known.hold and changes.get("HoldUrl"):
+                self._have_hear(member, Document(changes["HoldUrl"], changes.get("HoldMethod", "POST")))
+            self.report("participant-hold" if known.hold else "participant-unhold", "hold", member)
+        if changes.get("AnnounceUrl"):
+            self._have_hear(member, Document(changes["AnnounceUrl"], changes.get("AnnounceMethod", "POST")))
+        if {"Coaching", "CallSidToCoach", "EndConferenceOnExit"} & set(changes):
+            self.report("participant-modify", "modify", member)
+
     def announce(self, audio: bytes) -> None:
         """Everybody hears `audio`."""
         for member in self.members.values():
@@ -242,6 +280,11 @@ class Conferences:
         if known.sid not in self._live:
             self._live[known.sid] = Conference(known, self._rest, self._forget)
         return self._live[known.sid]
+
+    def gone(self, call_sid: str) -> None:
+        """A call is over: it is no longer expected anywhere."""
+        for known in self._rest.conferences.values():
+            known.participants.pop(call_sid, None)
 
     def _forget(self, conference: Conference) -> None:
         del self._live[conference.known.sid]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from urllib.parse import urljoin
 
@@ -49,6 +50,8 @@ class LiveCall:
         )
         self.recorder = Recorder(leg.call_sid, lambda: (handset.mouth, handset.ear), network.rest, self._told)
         self.streams: list[StreamRecord] = []
+        self.forks: dict[str, asyncio.Task[None]] = {}
+        """The unidirectional streams, by name."""
         self.violations: list[Violation] = []
         self.answered_by: Form = []
         """AnsweredBy and MachineDetectionDuration, when somebody asked who answered."""

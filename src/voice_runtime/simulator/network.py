@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from voice_runtime.simulator.addresses import Addresses
+from voice_runtime.simulator.amd import Thresholds
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.parameters import Leg
 from voice_runtime.simulator.record import EndedBy
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from voice_runtime.simulator.live_call import LiveCall
     from voice_runtime.simulator.recordings import RecordingOrder
 
-__all__ = ["CallPlan", "Document", "Network", "OtherCall"]
+__all__ = ["CallPlan", "Document", "MachineDetection", "Network", "OtherCall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,15 @@ class Document:
     """What relative addresses in it are relative to."""
     form: tuple[tuple[str, str], ...] = ()
     """What the request says beside the usual: Digits, DialCallStatus, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineDetection:
+    """Whether a machine answers. `asynchronous`: TwiML begins meanwhile, and `callback` is told."""
+
+    thresholds: Thresholds
+    asynchronous: bool = False
+    callback: Document = Document()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,7 @@ class CallPlan:
     """Seconds before it is dialled."""
     record: RecordingOrder | None = None
     """What to record of it from its answer on."""
+    machine_detection: MachineDetection | None = None
     joins: bool = False
     """It was made by <Dial>: when its TwiML is done it is joined to the call that dialled, and not hung up."""
 

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from voice_runtime.simulator.call import PhoneCall
-from voice_runtime.simulator.network import Document
+from voice_runtime.simulator.conference import Conferences
+from voice_runtime.simulator.network import CallPlan, Document
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.record import EndedBy
-from voice_runtime.simulator.recordings import RecordingOrder
 from voice_runtime.simulator.rest import (
     CallUpdate,
-    NoTelephony,
     RestState,
     SimulatedCall,
+    SimulatedConference,
     SimulatedMessage,
+    SimulatedParticipant,
     SimulatedRecording,
+    SimulatedStream,
 )
+from voice_runtime.simulator.rest_plans import call_plan, conference_document, document_of, recording_order
+from voice_runtime.simulator.verbs.streams import start_fork, stop_fork
 from voice_runtime.simulator.violations import Violation, ViolationCode
-from voice_runtime.wire.twiml import parse_twiml
+from voice_runtime.wire.twiml import StartStream
 
-__all__ = ["RestOrders", "document_of", "recording_order"]
+__all__ = ["RestOrders"]
 
 
-class RestOrders(NoTelephony):
-    """`calls`: those in progress. `dial(call, queued_for, refused)`: place one after so many seconds in the queue.
+class RestOrders:
+    """`calls`: those in progress. `dial(call, plan, refused)`: place one, when its turn comes.
 
     `send`: a message on its way.
     """
@@ -34,13 +38,18 @@ class RestOrders(NoTelephony):
         rest: RestState,
         pace: Pace,
         calls: Mapping[str, PhoneCall],
-        dial: Callable[[SimulatedCall, float, bool], object],
+        conferences: Conferences,
+        dial: Callable[[SimulatedCall, CallPlan, bool], object],
         send: Callable[[SimulatedMessage], None],
     ) -> None:
-        self._rest, self._pace, self._calls, self._dial, self._send = rest, pace, calls, dial, send
+        self._rest, self._pace, self._calls, self._conferences = rest, pace, calls, conferences
+        self._dial, self._send = dial, send
         self._next_turn = 0.0
 
     def place(self, call: SimulatedCall) -> None:
+        self._place(call, document_of(call.twiml, call.url, call.fields.get("Method", "POST")))
+
+    def _place(self, call: SimulatedCall, document: Document) -> None:
         """At most so many a second leave the queue ("calls per second"). One too many at once fails, error 10004."""
         limits = self._rest.limits
         full = limits.concurrent_calls is not None and len(self._calls) >= limits.concurrent_calls
@@ -51,7 +60,7 @@ class RestOrders(NoTelephony):
         turn = max(now, self._next_turn)
         self._next_turn = turn + 1 / limits.calls_per_second if limits.calls_per_second else now
         call.queue_time = round(1000 * (turn - now))
-        self._dial(call, turn - now, full)
+        self._dial(call, call_plan(call, document, turn - now), full)
 
     def redirect(self, call: SimulatedCall, update: CallUpdate) -> None:
         if live := self._calls.get(call.sid):
@@ -77,24 +86,44 @@ class RestOrders(NoTelephony):
         if live := self._calls.get(recording.call_sid):
             live.live.recorder.stop(recording)
 
+    def start_stream(self, stream: SimulatedStream) -> None:
+        if live := self._calls.get(stream.call_sid):
+            verb = StartStream(
+                stream.url,
+                stream.parameters,
+                stream.status_callback,
+                stream.name,
+                stream.track,
+                stream.status_callback_method,
+            )
+            start_fork(verb, live.live, stream.sid)
+
+    def stop_stream(self, stream: SimulatedStream) -> None:
+        if live := self._calls.get(stream.call_sid):
+            stop_fork(stream.name or stream.sid, live.live)
+
+    # -- conferences --------------------------------------------------------------------------------------------------
+
+    def dial_participant(self, participant: SimulatedParticipant, call: SimulatedCall) -> None:
+        self._place(call, conference_document(self._rest.conferences[participant.conference_sid], participant, call))
+
+    def change_participant(self, participant: SimulatedParticipant, changes: Mapping[str, str]) -> None:
+        if participant.conference_sid in self._conferences:
+            self._conferences[participant.conference_sid].changed(participant.call_sid, changes)
+
+    def remove_participant(self, participant: SimulatedParticipant) -> None:
+        if live := self._calls.get(participant.call_sid):
+            live.hang_up(EndedBy.REST)
+
+    def announce(self, conference: SimulatedConference, url: str, method: str) -> None:
+        if conference.sid in self._conferences:
+            self._conferences[conference.sid].announce_document(Document(url, method))
+
+    def end_conference(self, conference: SimulatedConference) -> None:
+        if conference.sid in self._conferences:
+            self._conferences[conference.sid].end("conference-ended-via-api")
+
+    # -- text messages ------------------------------------------------------------------------------------------------
+
     def send(self, message: SimulatedMessage) -> None:
         self._send(message)
-
-
-def recording_order(source: str, fields: Mapping[str, str], events: Sequence[str]) -> RecordingOrder:
-    """What `fields` say about recording, by the names of the API ("Call resource", "Recordings")."""
-    return RecordingOrder(
-        source,
-        channels=2 if fields.get("RecordingChannels") == "dual" else 1,
-        track=fields.get("RecordingTrack", "both"),
-        trim=fields.get("Trim", "trim-silence") == "trim-silence",
-        callback=Document(
-            fields.get("RecordingStatusCallback", ""), fields.get("RecordingStatusCallbackMethod", "POST")
-        ),
-        events=frozenset(events or ("completed",)),
-    )
-
-
-def document_of(twiml: str, url: str, method: str) -> Document:
-    """ "If both Url and Twiml are given, Twiml is ignored." """
-    return Document(url, method) if url else Document(verbs=tuple(parse_twiml(twiml)))

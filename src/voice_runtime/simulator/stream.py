@@ -10,15 +10,14 @@ from typing import Final
 from voice_runtime.simulator.addresses import Addresses
 from voice_runtime.simulator.handset import Handset, Spoken
 from voice_runtime.simulator.line_clock import LineClock
-from voice_runtime.simulator.network_socket import NetworkSocket
 from voice_runtime.simulator.notes import Annotation, NoteKind
 from voice_runtime.simulator.parameters import Leg, new_sid
 from voice_runtime.simulator.playout import Echo, Playout
+from voice_runtime.simulator.stream_opening import open_socket
 from voice_runtime.simulator.stream_socket import Refused, SocketEnded, StreamSocket, check
 from voice_runtime.simulator.violations import Violation, ViolationCode
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.wire import media
-from voice_runtime.wire.signature import sign
 from voice_runtime.wire.twiml import ConnectStream
 
 __all__ = ["MAX_WAITING_MESSAGES", "MediaStream", "StreamEnd"]
@@ -61,7 +60,8 @@ class MediaStream:
         `open_line` is called when there is a stream.
         """
         try:
-            socket = self._socket = await self._open(auth_token, addresses)
+            check(self._verb.url, self._verb.track)
+            socket = self._socket = await open_socket(self._verb.url, auth_token, addresses)
         except Refused as refused:
             self.violations.append(Violation(len(self._handset.ear) / 8000, refused.code, refused.detail))
             return StreamEnd.REFUSED
@@ -85,20 +85,6 @@ class MediaStream:
                 self.violations.append(Violation(clock.now(), self._ended.code, self._ended.detail))
             await owner.close()
             self.violations[:0] = [Violation(self._connected + v.at, v.code, v.detail) for v in self.playout.violations]
-
-    async def _open(self, auth_token: str, addresses: Addresses) -> StreamSocket:
-        url = self._verb.url
-        check(url, self._verb.track)
-        target = addresses.locate(url)
-        # The signature is for the address as the TwiML has it.
-        headers = {
-            **target.headers,
-            "user-agent": "Twilio.TmeWs/1.0",
-            "x-twilio-signature": sign(auth_token, url),
-        }
-        if target.application is not None:
-            return await target.application.open_socket(target.url, headers)
-        return await NetworkSocket.open(target.url, headers)
 
     async def _stop(self, socket: StreamSocket, sending: asyncio.Task[None]) -> None:
         body = media.StopBody(self._leg.account_sid, self._leg.call_sid)

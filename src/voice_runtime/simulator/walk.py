@@ -12,7 +12,7 @@ from voice_runtime.simulator.verbs.dial import perform_dial
 from voice_runtime.simulator.verbs.gather import perform_gather
 from voice_runtime.simulator.verbs.prompts import perform_prompt, sound_of
 from voice_runtime.simulator.verbs.record import perform_record
-from voice_runtime.simulator.verbs.streams import perform_connect
+from voice_runtime.simulator.verbs.streams import perform_connect, start_fork, stop_fork
 from voice_runtime.simulator.verbs.text import send_text
 from voice_runtime.simulator.violations import ViolationCode
 from voice_runtime.simulator.webhooks import Answer, WebhookError
@@ -129,8 +129,10 @@ async def _perform(verb: Verb, base: str, call: LiveCall) -> Document | WalkEnd 
             return await perform_dial(verb, people, base, call)
         case Message():
             return send_text(verb, base, call)
-        case StartStream() | StopStream():
-            call.complain(ViolationCode.NOT_SIMULATED, f"<{type(verb).__name__}> is skipped: not simulated")
+        case StartStream():
+            start_fork(verb, call)
+        case StopStream():
+            stop_fork(verb.name, call)
         case Unknown() if verb.name in _NOT_SIMULATED:
             call.complain(ViolationCode.NOT_SIMULATED, f"<{verb.name}> is skipped: the simulator does not do it")
         case Unknown():

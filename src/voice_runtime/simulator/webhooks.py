@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
+from uuid import uuid4
 
 import httpx
 
 from voice_runtime.simulator.addresses import Addresses, signed_form
+from voice_runtime.simulator.connection_overrides import ConnectionOverrides
 from voice_runtime.simulator.parameters import Form
 from voice_runtime.simulator.violations import ViolationCode
 from voice_runtime.wire.signature import sign
 
 __all__ = ["Answer", "WebhookError", "WebhookRequest", "Webhooks"]
 
-_TIMEOUT: Final = 15.0  # "Webhooks Connection Overrides": the limit for any request of a call, whatever is configured
 _MAX_REDIRECTS: Final = 10
 
 
@@ -78,17 +79,19 @@ class Webhooks:
 
     async def fetch(self, url: str, form: Form, method: str = "POST") -> Answer:
         """Request `url` and return a 200. Raises WebhookError for anything else."""
+        patience, url = ConnectionOverrides.of(url), urldefrag(url).url
         try:
-            async with asyncio.timeout(_TIMEOUT):
-                return await self._follow(url, form, method.upper())
+            async with asyncio.timeout(patience.total_timeout):
+                return await self._follow(url, form, method.upper(), patience)
         except (TimeoutError, httpx.TransportError) as error:
             self._remember(method, url, form, 0)
-            what = "no answer in 15 s" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            late = f"no answer in {patience.total_timeout:g} s"
+            what = late if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
             raise WebhookError(ViolationCode.TWIML_UNREACHABLE, f"{url}: {what}") from error
 
-    async def _follow(self, url: str, form: Form, method: str) -> Answer:
+    async def _follow(self, url: str, form: Form, method: str, patience: ConnectionOverrides) -> Answer:
         for _ in range(_MAX_REDIRECTS + 1):
-            response = await self._request(url, form, method)
+            response = await self._insist(url, form, method, patience)
             self._remember(method, url, form, response.status_code)
             if response.is_redirect:
                 url = urljoin(url, response.headers["location"])
@@ -101,22 +104,43 @@ class Webhooks:
             return Answer(url, content_type, response.text, response.content)
         raise WebhookError(ViolationCode.TOO_MANY_REDIRECTS, url)
 
-    async def _request(self, url: str, form: Form, method: str) -> httpx.Response:
+    async def _insist(self, url: str, form: Form, method: str, patience: ConnectionOverrides) -> httpx.Response:
+        """Repeats what failed in a way that is worth a retry; repeated requests carry one token, so that they show."""
+        token: dict[str, str] = {}
+        for _ in range(patience.retries):
+            try:
+                response = await self._request(url, form, method, patience, token)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadTimeout) as error:
+                if ("rt" if isinstance(error, httpx.ReadTimeout) else "ct") not in patience.retry_on:
+                    raise
+                self._remember(method, url, form, 0)
+            else:
+                if f"{response.status_code // 100}xx" not in patience.retry_on:
+                    return response
+                self._remember(method, url, form, response.status_code)
+            token = token or {"i-twilio-idempotency-token": str(uuid4())}
+        return await self._request(url, form, method, patience, token)
+
+    async def _request(
+        self, url: str, form: Form, method: str, patience: ConnectionOverrides, more: Mapping[str, str]
+    ) -> httpx.Response:
         if method == "GET" and form:
             url, form = f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(form)}", []
         target = self._addresses.locate(url)
-        headers = {**target.headers, "x-twilio-signature": sign(self._auth_token, self._signed_as(url), form)}
+        signature = sign(self._auth_token, self._signed_as(url), form)
+        headers = {**target.headers, "x-twilio-signature": signature, **more}
+        limits = httpx.Timeout(patience.read_timeout, connect=patience.connect_timeout)
         if method != "POST":
-            return await self._client.get(target.url, headers=headers, timeout=_TIMEOUT)
+            return await self._client.get(target.url, headers=headers, timeout=limits)
         headers["content-type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-        return await self._client.post(target.url, content=urlencode(form), headers=headers, timeout=_TIMEOUT)
+        return await self._client.post(target.url, content=urlencode(form), headers=headers, timeout=limits)
 
     async def notify(self, url: str, form: Form, method: str = "POST") -> None:
         """Tell a status callback. Whatever it answers, the call goes on."""
-        status = 0
+        patience, url, status = ConnectionOverrides.of(url), urldefrag(url).url, 0
         try:
-            async with asyncio.timeout(_TIMEOUT):
-                status = (await self._request(url, form, method)).status_code
+            async with asyncio.timeout(patience.total_timeout):
+                status = (await self._insist(url, form, method, patience)).status_code
         except (TimeoutError, httpx.TransportError):
             pass
         self._remember(method, url, form, status)

@@ -13,9 +13,9 @@ from voice_runtime.errors import AudioFormatError
 from voice_runtime.simulator.live_call import LiveCall
 from voice_runtime.simulator.network import Document
 from voice_runtime.simulator.violations import ViolationCode
-from voice_runtime.wire.twiml import Pause, Play, Say
+from voice_runtime.wire.twiml import Pause, Play, Say, parse_twiml
 
-__all__ = ["MAX_SAID", "perform_prompt", "sound_of", "spoken"]
+__all__ = ["MAX_SAID", "announcement", "perform_prompt", "sound_of", "spoken"]
 
 MAX_SAID: Final = 4096
 """Characters ("TwiML Voice: Say", limits)."""
@@ -47,6 +47,23 @@ async def perform_prompt(verb: Say | Play | Pause, base: str, call: LiveCall) ->
             await call.elapse(verb.length)
         case _:
             assert_never(verb)
+
+
+async def announcement(document: Document, call: LiveCall) -> list[bytes]:
+    """What the TwiML at `document.url` says and plays, for ears in a conference. Raises WebhookError."""
+    answer = await call.fetch(document)
+    pieces = []
+    for verb in parse_twiml(answer.text):
+        match verb:
+            case Say():
+                pieces.append(spoken(verb.text))
+            case Play():
+                pieces.append(await _played(verb, answer.url, call))
+            case Pause():
+                pieces.append(silence(1000 * verb.length))
+            case _:
+                call.complain(ViolationCode.SCHEMA, f"an announcement takes Say, Play and Pause, not {verb}")
+    return pieces
 
 
 def _times(loop: int) -> Iterator[int]:

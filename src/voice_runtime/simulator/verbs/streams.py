@@ -1,7 +1,8 @@
-"""<Connect><Stream>: the call is carried by a media socket."""
+"""<Connect><Stream>: the call is carried by a media socket. <Start><Stream>: one gets a copy of its audio."""
 
 from __future__ import annotations
 
+from voice_runtime.simulator.fork import Fork
 from voice_runtime.simulator.line_clock import LineClock
 from voice_runtime.simulator.live_call import LiveCall
 from voice_runtime.simulator.network import Document
@@ -10,12 +11,12 @@ from voice_runtime.simulator.stream import MediaStream, StreamEnd
 from voice_runtime.simulator.violations import ViolationCode
 from voice_runtime.wire.twiml import ConnectStream, StartStream
 
-__all__ = ["parameters_allowed", "perform_connect"]
+__all__ = ["perform_connect", "start_fork", "stop_fork"]
 
 _PARAMETER_LIMIT = 500
 
 
-def parameters_allowed(verb: ConnectStream | StartStream, call: LiveCall) -> bool:
+def _parameters_allowed(verb: ConnectStream | StartStream, call: LiveCall) -> bool:
     for name, value in verb.parameters.items():
         if len(name) + len(value) >= _PARAMETER_LIMIT:
             size = len(name) + len(value)
@@ -26,9 +27,27 @@ def parameters_allowed(verb: ConnectStream | StartStream, call: LiveCall) -> boo
 
 async def perform_connect(verb: ConnectStream, base: str, call: LiveCall) -> Document | None:
     """Returns the action, when there is one; else the next verb follows."""
-    if parameters_allowed(verb, call):
+    if _parameters_allowed(verb, call):
         await _carry(verb, call)
     return Document(verb.action, verb.method, base=base) if verb.action else None
+
+
+def start_fork(verb: StartStream, call: LiveCall, sid: str = "") -> None:
+    """<Start><Stream>, or the same by REST: runs beside what the call does, until it ends or is stopped by name."""
+    if not _parameters_allowed(verb, call):
+        return
+    fork = Fork(verb, call, sid)
+    if fork.name in call.forks:
+        call.complain(ViolationCode.SCHEMA, f"a stream of the name {fork.name!r} runs already")
+        return
+    task = call.forks[fork.name] = call.owner.start("fork", fork.run())
+    task.add_done_callback(lambda _: call.forks.pop(fork.name, None))
+
+
+def stop_fork(name: str, call: LiveCall) -> None:
+    """<Stop><Stream>. A stream that does not run is none to stop."""
+    if task := call.forks.get(name):
+        task.cancel()
 
 
 async def _carry(verb: ConnectStream, call: LiveCall) -> None:
