@@ -206,6 +206,18 @@ async def test_the_fallback_is_asked_when_the_webhook_fails(telephony) -> None:
     assert (detect_dtmf(record.ear), record.ended_by) == ("5", EndedBy.TWIML)
 
 
+async def test_one_call_too_many_is_busy(telephony) -> None:
+    """10004; the application is not asked."""
+    app = application("<Pause length='60'/>")
+    carrier = await telephony(app)
+    carrier.rest.limits.concurrent_calls = 1
+    first = carrier.dial_in(VOICE, listens(2))
+    assert (await carrier.call(VOICE, waits_for_hang_up())).status is CallStatus.BUSY
+    assert [violation.code.value for violation in carrier.rest.violations] == [10004]
+    await carrier.finished(first)
+    assert len(app.asked("/voice")) == 1
+
+
 async def test_the_caller_hears_an_apology_when_there_is_no_fallback(telephony) -> None:
     """And is hung up on."""
     app = application("<Pause length='1'/><Redirect>/missing</Redirect>")

@@ -25,6 +25,7 @@ from voice_runtime.simulator.script import Script
 from voice_runtime.simulator.texting import Texting
 from voice_runtime.simulator.webhooks import Webhooks
 from voice_runtime.tasks import TaskOwner
+from voice_runtime.wire.twiml import Reject
 
 __all__ = ["Carrier"]
 
@@ -70,7 +71,9 @@ class Carrier:
         )
         texts = Webhooks(auth_token, self._network.addresses, self._network.tls, signed_as=signed_message_form)
         self._texting = Texting(self.rest, texts, pace)
-        self.rest.telephony = RestOrders(self.rest, pace, self.calls, self.conferences, self._dial, self._texting.send)
+        self.rest.telephony = self._orders = RestOrders(
+            self.rest, pace, self.calls, self.conferences, self._dial, self._texting.send
+        )
         self._owner = TaskOwner("carrier")
 
     async def __aenter__(self) -> Self:
@@ -112,7 +115,10 @@ class Carrier:
         known = self.rest.add_call(called, caller, direction="inbound")
         leg = Leg(known.sid, known.account_sid, "inbound", caller, called, country)
         fallback = Document(fallback_url) if fallback_url else None
-        plan = CallPlan(Document(webhook_url), status_callback, fallback=fallback)
+        document = Document(webhook_url)
+        if self._orders.too_many(known):
+            document = Document(verbs=(Reject("busy"),))  # the application does not hear of it
+        plan = CallPlan(document, status_callback, fallback=fallback)
         return self._begin(PhoneCall(leg, Phone(script), plan, self._network))
 
     async def call(

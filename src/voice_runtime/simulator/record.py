@@ -45,7 +45,7 @@ class StreamRecord:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """`ear` and `mouth`: mu-law, equally long, from the moment the first stream started; notes are on that clock."""
+    """`ear` and `mouth`: mu-law, equally long, from the moment the call was answered; notes are on that clock."""
 
     sid: str
     direction: str

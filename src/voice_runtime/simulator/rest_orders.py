@@ -51,16 +51,21 @@ class RestOrders:
 
     def _place(self, call: SimulatedCall, document: Document) -> None:
         """At most so many a second leave the queue ("calls per second"). One too many at once fails, error 10004."""
-        limits = self._rest.limits
-        full = limits.concurrent_calls is not None and len(self._calls) >= limits.concurrent_calls
-        if full:
-            detail = f"call {call.sid}: {limits.concurrent_calls} calls are in progress already"
-            self._rest.violations.append(Violation(0.0, ViolationCode.CONCURRENCY_LIMIT, detail))
+        limits, full = self._rest.limits, self.too_many(call)
         now = self._pace.now()
         turn = max(now, self._next_turn)
         self._next_turn = turn + 1 / limits.calls_per_second if limits.calls_per_second else now
         call.queue_time = round(1000 * (turn - now))
         self._dial(call, call_plan(call, document, turn - now), full)
+
+    def too_many(self, call: SimulatedCall) -> bool:
+        """Whether the account may not have one more call, error 10004."""
+        most = self._rest.limits.concurrent_calls
+        if most is None or len(self._calls) < most:
+            return False
+        detail = f"call {call.sid}: {most} calls are in progress already"
+        self._rest.violations.append(Violation(0.0, ViolationCode.CONCURRENCY_LIMIT, detail))
+        return True
 
     def redirect(self, call: SimulatedCall, update: CallUpdate) -> None:
         if live := self._calls.get(call.sid):
