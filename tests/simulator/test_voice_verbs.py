@@ -11,6 +11,9 @@ from voice_runtime.audio.wav import read_wav
 from voice_runtime.simulator import EndedBy, Line, listens, waits_for_hang_up
 from voice_runtime.simulator.rest import CallStatus
 
+# What a verb does is the same over the network: the tests of webhooks and sockets go both ways.
+pytestmark = pytest.mark.parametrize("telephony", ["in process"], indirect=True)
+
 VOICE = f"{PUBLIC}/voice"
 
 
