@@ -8,12 +8,15 @@ from collections.abc import Callable
 
 import pytest
 
+from voice_runtime.audio.spelling import spell
+from voice_runtime.audio.tones import beep, silence
 from voice_runtime.errors import SttError
 from voice_runtime.mock.stt import MockStt
 from voice_runtime.stt import SttFailure, SttFault, create_stt
 
 PATIENCE_S = 5.0
 FRAME = b"\x55" * 160
+SILENCE = b"\xff"
 
 
 class Ear:
@@ -70,6 +73,61 @@ async def test_scripted_texts_are_committed_when_that_much_audio_has_arrived() -
     await ear.until(lambda said: ("committed", "second") in said)
     assert stt.heard_bytes == 480
     await stt.stop()
+
+
+async def heard(audio: bytes, *, frame: int = 160, end: bool = False, **options: float) -> list[tuple[str, str]]:
+    """What a recogniser says of `audio`; `end`: the line says that there is no more."""
+    stt = MockStt(die_after_ms=(len(audio) + 1) / 8, **options)  # type: ignore[arg-type]
+    ear = Ear(stt)
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+    for start in range(0, len(audio), frame):
+        queue.put_nowait(audio[start : start + frame])
+    for last in (None, SILENCE) if end else (SILENCE,):
+        queue.put_nowait(last)
+    await stt.start(queue)
+    await ear.until(lambda said: ("error", "mock_died") in said)
+    await stt.stop()
+    return ear.said[:-1]
+
+
+@pytest.mark.parametrize("frame", [160, 37, 1000, 100_000])
+async def test_spelled_speech_is_understood_word_by_word_and_at_its_end(frame: int) -> None:
+    """In frames of any size; the second piece of speech begins anew."""
+    audio = spell("Yes, please") + silence(900) + spell("no") + silence(700)
+    said = await heard(audio, frame=frame)
+    assert said == [
+        ("speech", ""),
+        ("recognizing", "yes,"),
+        ("recognizing", "yes, please"),
+        ("committed", "yes, please"),
+        ("speech", ""),
+        ("recognizing", "no"),
+        ("committed", "no"),
+    ]
+
+
+async def test_speech_ends_with_600_ms_of_audio_or_with_the_audio() -> None:
+    """And only once. Until then it is not over, and other sounds are no speech."""
+    assert (await heard(spell("yes") + silence(500)))[-1] == ("recognizing", "yes")
+    assert (await heard(spell("yes") + silence(500), end=True)).count(("committed", "yes")) == 1
+    assert (await heard(spell("yes") + silence(5000), end=True)).count(("committed", "yes")) == 1
+    assert (await heard(spell("yes") + silence(300), end_of_speech_ms=200))[-1] == ("committed", "yes")
+    assert (await heard(spell("yes") + silence(100) + beep() + spell("no") + silence(700)))[-1][1] == "yes no"
+    assert await heard(beep() + silence(1000), end=True) == []
+
+
+async def test_speech_cut_off_is_understood_as_far_as_it_went() -> None:
+    """Also before a whole character."""
+    assert (await heard(spell("hello")[:1700] + silence(700)))[-1] == ("committed", "he")
+    assert await heard(spell("hello")[:500] + silence(700)) == [("speech", "")]
+
+
+async def test_a_recogniser_that_is_told_what_it_hears_does_not_read() -> None:
+    """The text relay of mock calls says it beside the audio: nothing is understood twice."""
+    assert await heard(spell("yes") + silence(700), script=[(100, "told")]) == [  # type: ignore[arg-type]
+        ("speech", ""),
+        ("committed", "told"),
+    ]
 
 
 @pytest.mark.parametrize(("how", "error"), [(True, SttError), (ConnectionError("x"), ConnectionError)])

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from voice_runtime.audio.spelling import read_spelling
 from voice_runtime.errors import TtsError
 from voice_runtime.mock.tts import MockTts
 from voice_runtime.tts import create_tts
@@ -32,13 +33,11 @@ class Line:
         return None
 
 
-def test_a_character_takes_60_ms_and_words_differ_in_pitch() -> None:
-    audio = MockTts.render("yes no")
-    assert len(audio) == 6 * 480
-    assert set(audio[: 3 * 480]) == {0x9E, 0x1E}, "audible"
-    assert set(audio[3 * 480 : 4 * 480]) == {0xFF}, "silence between words"
-    assert audio[:960] != audio[4 * 480 :]
-    assert MockTts.render("yes no") == audio
+def test_it_spells_its_text_at_the_speed_of_speech() -> None:
+    audio = MockTts.render("Yes, no")
+    assert [word.text for word in read_spelling(audio)] == ["yes,", "no"]
+    assert 0.4 < len(audio) / 8000 < 0.7
+    assert MockTts.render("Yes, no") == audio
     assert MockTts.render("") == b""
 
 

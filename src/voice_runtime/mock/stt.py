@@ -1,4 +1,4 @@
-"""A recogniser that hears what the test says, when the test says it, and fails on request."""
+"""A recogniser that reads spelled speech, or hears what the test says when the test says it, and fails on request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from voice_runtime.audio.frames import split_frames
+from voice_runtime.audio.spelling import SpelledWord, SpellingReader
 from voice_runtime.errors import SttError
 from voice_runtime.stt import SttFailure, SttFault
 from voice_runtime.tasks import TaskOwner
@@ -18,11 +20,57 @@ log = logging.getLogger(__name__)
 _BYTES_PER_MS = 8
 
 
-class MockStt:
-    """Commits texts from `inject`, from any thread, and from `script`: pairs of milliseconds of audio and a text.
+class _Reading:
+    """Spelled speech as a recogniser reports it: `say(text so far, final)`, with no text yet when somebody begins."""
 
-    A scripted text is committed when that much audio has arrived, however fast it came: the same audio, the same
-    texts. For fault tests: `fail_start` (True, or the exception to raise) makes `start` fail; `die_after_ms` of audio
+    def __init__(self, say: Callable[[str, bool], None], end_of_speech: float) -> None:
+        self._say = say
+        self._end_of_speech = end_of_speech
+        self._reader = SpellingReader()
+        self._words: list[str] = []
+        self._speaking = False
+
+    def feed(self, audio: bytes) -> None:
+        for frame in split_frames(audio, pad=None):  # the end of speech can be in the middle of a larger piece
+            self._feed(frame)
+
+    def _feed(self, audio: bytes) -> None:
+        reader, symbols = self._reader, self._reader.symbols
+        words = reader.feed(audio)
+        if reader.symbols != symbols and not self._speaking:
+            self._speaking = True
+            self._say("", False)
+        self._add(words)
+        if self._speaking and reader.position_s - reader.heard_until_s >= self._end_of_speech:
+            self._end()
+
+    def finish(self) -> None:
+        self._add(self._reader.finish())
+        if self._speaking:
+            self._end()
+
+    def _add(self, words: list[SpelledWord]) -> None:
+        for word in words:
+            self._words.append(word.text)
+            self._say(" ".join(self._words), False)
+
+    def _end(self) -> None:
+        text = " ".join(self._words)
+        self._words.clear()
+        self._speaking = False
+        self._say(text, True)
+
+
+class MockStt:
+    """Reads spelled speech: what `MockTts` says, and what simulated people say. Lower case; see `audio.spelling`.
+
+    Every word makes an interim text, and `end_of_speech_ms` of audio without any, or the end of the audio, the final
+    one. Time is that of the audio, however fast it comes: the same audio, the same texts.
+
+    Or it is told what it hears, and then it does not read: by `inject`, from any thread, and by `script`, pairs of
+    milliseconds of audio and a text that is committed when that much audio has arrived.
+
+    For fault tests: `fail_start` (True, or the exception to raise) makes `start` fail; `die_after_ms` of audio
     ends recognition with one `on_error`; after `stall_after_ms` nothing is read or committed any more, and nothing is
     said about it. Other keywords are taken and ignored, so that it can stand in for any provider.
     """
@@ -31,6 +79,7 @@ class MockStt:
         self,
         *,
         script: Iterable[tuple[float, str]] = (),
+        end_of_speech_ms: float = 600.0,
         fail_start: bool | Exception = False,
         die_after_ms: float | None = None,
         stall_after_ms: float | None = None,
@@ -43,11 +92,13 @@ class MockStt:
         self.heard_bytes = 0
         self.speaking = False
         self._script = sorted(script, key=lambda line: line[0])
+        self._end_of_speech = end_of_speech_ms / 1000
         self._fail_start = fail_start
         self._die_after = die_after_ms
         self._stall_after = stall_after_ms
         self._kwargs = kwargs
         self._injected: deque[tuple[str, bool]] = deque()
+        self._told = bool(self._script)
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._utterance_begun = False
@@ -86,6 +137,7 @@ class MockStt:
         self._wake = None
 
     def _inject(self, text: str, *, final: bool) -> None:
+        self._told = True
         self._injected.append((text, final))
         loop, wake = self._loop, self._wake
         if loop is None or wake is None:
@@ -104,15 +156,14 @@ class MockStt:
                 self._say(text, final=final)
 
     def _say(self, text: str, *, final: bool) -> None:
-        if not self._utterance_begun:
-            self._utterance_begun = True
-            self._call(self.on_speech_started)
+        self._begin_utterance()
         if final:
             self._utterance_begun = False
         self._call(self.on_committed if final else self.on_recognizing, text)
 
     async def _listen(self, inbound_queue: asyncio.Queue[bytes | None], script: deque[tuple[float, str]]) -> None:
         self.heard_bytes = 0
+        reading = _Reading(self._say_read, self._end_of_speech)
         while True:
             if self._die_after is not None and self.audio_ms >= self._die_after:
                 self._call(self.on_error, SttFault("mock_died", SttFailure.CRASHED, "mock"))
@@ -121,10 +172,27 @@ class MockStt:
                 return
             frame = await inbound_queue.get()
             if frame is None:
-                continue  # the end of the audio, or what an earlier call left: injected texts still count
+                reading.finish()  # the end of the audio, or what an earlier call left: injected texts still count
+                continue
             self.heard_bytes += len(frame)
+            reading.feed(frame)
             while script and self.audio_ms >= script[0][0]:
                 self._say(script.popleft()[1], final=True)
+
+    def _say_read(self, text: str, final: bool) -> None:
+        if self._told:
+            return
+        if text:
+            self._say(text, final=final)
+        elif final:
+            self._utterance_begun = False  # it was cut off before anything could be understood
+        else:
+            self._begin_utterance()
+
+    def _begin_utterance(self) -> None:
+        if not self._utterance_begun:
+            self._utterance_begun = True
+            self._call(self.on_speech_started)
 
     def _call(self, callback: Callable[..., None] | None, *arguments: str) -> None:
         if callback is None:

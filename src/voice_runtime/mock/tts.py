@@ -1,13 +1,13 @@
-"""A voice that can be recorded, measured and compared: every text has one sound, and it costs nothing to make."""
+"""A voice that can be recorded, measured, compared and read: it spells its text in tones, the same bytes every time."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-import zlib
 from collections.abc import AsyncIterator, Callable
 
+from voice_runtime.audio.spelling import spell
 from voice_runtime.errors import TtsError
 from voice_runtime.tts import SpeechSink
 
@@ -15,14 +15,12 @@ __all__ = ["MockTts"]
 
 log = logging.getLogger(__name__)
 
-_BYTES_PER_CHARACTER = 480  # 60 ms
 _CHUNK_BYTES = 800
-_HIGH, _LOW, _SILENCE = b"\x9e", b"\x1e", b"\xff"  # mu-law for about +8800, -8800 and 0
-_SHORTEST_HALF_WAVE, _PITCHES = 5, 16  # in samples: tones from 800 Hz down to 200 Hz
 
 
 class MockTts:
-    """Speaks each word as a tone, 60 ms per character, its pitch made from its letters; between words it is silent.
+    """Spells what it says, 15 characters a second (`voice_runtime.audio.spelling`): `MockStt` and simulated people read
+    it, at the other end of a real call.
 
     `spoken` holds what was said, `on_spoken` is called with it. For fault tests: after `fail_after_ms` of audio
     synthesis fails, after `stall_after_ms` it goes silent and never ends. Other keywords are taken and ignored, so that
@@ -47,7 +45,7 @@ class MockTts:
     @staticmethod
     def render(text: str) -> bytes:
         """The audio of `text`: mu-law at 8 kHz, the same bytes every time."""
-        return (_SILENCE * _BYTES_PER_CHARACTER).join(_word(word) for word in text.split(" "))
+        return spell(text)
 
     async def synthesize(self, text: str) -> AsyncIterator[bytes]:
         """`render(text)` in chunks of 100 ms; see `StreamingTts`."""
@@ -93,10 +91,3 @@ class MockTts:
         if self.on_error is not None:
             self.on_error(reason)
         return reason
-
-
-def _word(word: str) -> bytes:
-    half_wave = _SHORTEST_HALF_WAVE + zlib.crc32(word.encode()) % _PITCHES
-    wave = _HIGH * half_wave + _LOW * half_wave
-    size = len(word) * _BYTES_PER_CHARACTER
-    return (wave * (size // len(wave) + 1))[:size]
