@@ -85,13 +85,14 @@ class FastSocket(WSListener, MediaSocket):
             self._wake = None
 
     def send(self, message: str) -> Awaitable[None] | None:
-        if self._end is not None or self._transport is None:
+        transport = self._transport
+        if self._end is not None or transport is None:
             raise SocketClosed(*self._end or (LOST, ""))
         if len(message) <= SMALL:
-            self._transport.send(_TEXT, message)
+            transport.send(_TEXT, message)
         else:
             data = bytearray(HEADER_ROOM) + message.encode()
-            self._transport.send_reuse_external_bytearray(_TEXT, data, HEADER_ROOM)
+            transport.send_reuse_external_bytearray(_TEXT, data, HEADER_ROOM)
         if self._room is None:
             return None
         if self._room.done():  # whoever waited for it was cancelled
@@ -136,24 +137,22 @@ class FastSocket(WSListener, MediaSocket):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
+        message: str | bytes | None = None
         if kind is _TEXT and frame.fin and self._fragments is None:
             try:
                 message = frame.get_payload_as_utf8_text() if frame.payload_size <= self._max_bytes else b""
             except UnicodeDecodeError as error:
                 raise WSProtocolError(NOT_UTF_8, "not UTF-8") from error
-            self._deliver(message)
         elif kind is _CLOSE:
             self._closed_by_peer(transport, frame.get_payload_as_bytes())
         elif kind in (_TEXT, _BINARY, _CONTINUATION):
-            self._add(kind, frame)
-
-    def _deliver(self, message: str | bytes) -> None:
+            message = self._add(kind, frame)
         # picows reads on for a moment after it has closed a socket that broke the protocol.
-        if self._end is not None or self._transport is None or self._transport.is_close_frame_sent:
+        if message is None or self._end is not None or transport.is_close_frame_sent:
             return
         enough, wake = self._enough, self._wake
         if enough is None or wake is None or wake.done():
-            self._keep(message)
+            self._keep(transport, message)
             return
         try:
             if enough(message):
@@ -161,17 +160,17 @@ class FastSocket(WSListener, MediaSocket):
         except Exception as error:  # the receiver's own: it is raised where it waits
             wake.set_exception(error)
 
-    def _keep(self, message: str | bytes) -> None:
+    def _keep(self, transport: WSTransport, message: str | bytes) -> None:
         """Nobody takes messages as they come: this one waits."""
         self._waiting.append(message)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
-        if len(self._waiting) >= MAX_WAITING and not self._holding_back and self._transport is not None:
+        if len(self._waiting) >= MAX_WAITING and not self._holding_back:
             self._holding_back = True
-            self._transport.underlying_transport.pause_reading()
+            transport.underlying_transport.pause_reading()
 
-    def _add(self, kind: WSMsgType, frame: WSFrame) -> None:
-        """A message of other than one text frame."""
+    def _add(self, kind: WSMsgType, frame: WSFrame) -> str | bytes | None:
+        """A message of other than one text frame, once it is complete."""
         if (kind is _CONTINUATION) is (self._fragments is None):
             raise WSProtocolError(PROTOCOL_ERROR, "fragments out of order")
         message = self._fragments = self._fragments or _Fragments(kind)
@@ -180,12 +179,10 @@ class FastSocket(WSListener, MediaSocket):
             raise WSProtocolError(TOO_BIG, "message too big")
         if message.size <= self._max_bytes:
             message.data += frame.get_payload_as_bytes()
-        if frame.fin:
-            self._fragments = None
-            if message.size > self._max_bytes:
-                self._deliver(b"")
-            else:
-                self._deliver(message.finished())
+        if not frame.fin:
+            return None
+        self._fragments = None
+        return message.finished() if message.size <= self._max_bytes else b""
 
     def _closed_by_peer(self, transport: WSTransport, payload: bytes) -> None:
         code = int.from_bytes(payload[:2]) if payload else NO_CODE

@@ -77,6 +77,7 @@ class FrameSubscription:
 
     def __init__(self, limit: int = 500) -> None:
         self._frames: deque[bytes] = deque(maxlen=limit)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self.dropped = 0
@@ -85,16 +86,14 @@ class FrameSubscription:
         if len(self._frames) == self._frames.maxlen:
             self.dropped += 1
         self._frames.append(frame)
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def end(self) -> None:
         """There will be no more; what has arrived is still handed out."""
         self._ended = True
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def __aiter__(self) -> FrameSubscription:
         return self
@@ -103,7 +102,9 @@ class FrameSubscription:
         while not self._frames:
             if self._ended:
                 raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()  # kept: to ask for it is a system call (getpid) in Python 3.11
+            self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:

@@ -19,7 +19,7 @@ from voice_runtime.audio.frames import FRAME_BYTES, SAMPLE_RATE
 from voice_runtime.audio.ledger import Playout, PlayoutLedger
 from voice_runtime.clock import Clock, SystemClock
 from voice_runtime.events import MarkOutcome
-from voice_runtime.session.loops import is_running_here, run_on_loop
+from voice_runtime.session.loops import run_on_loop
 from voice_runtime.session.marks import PendingMark
 from voice_runtime.transport import OutboundAudio, OutboundClear, OutboundItem, OutboundMark, Wire
 
@@ -61,6 +61,7 @@ class OutboundStream:
         self.lock = threading.Lock()  # around the state only; never held across a callback or an await
         self._wire: Wire | None = None
         self._free: Wire | None = None  # the wire, unless an item is under way on it
+        self._thread = 0  # of the wire
         self._items: deque[OutboundItem] = deque()
         self._head_offset = 0  # bytes of the first item that have left already
         self._chunks = 0  # pieces of audio among the items
@@ -86,11 +87,8 @@ class OutboundStream:
             if utterance is not None:  # nobody asks for the account of audio that belongs to no utterance
                 self._ledger.queued(utterance, size)
             item = OutboundAudio(payload, utterance)
-            wire = self._free
-            if wire is not None and not self._items and self._may_leave_at_once(size):
-                self._ledger.sent(utterance, size, self.clock.monotonic())
-            else:
-                wire = None
+            wire = self._wire_for(utterance, size)
+            if wire is None:
                 # With a frame or more waiting already, the consumer is awake, or paced: this changes nothing for it.
                 wake = self._wanted and self.backlog_bytes < FRAME_BYTES and not self._wake_scheduled
                 if wake:
@@ -104,16 +102,23 @@ class OutboundStream:
             self._wake()
         return True
 
-    def _may_leave_at_once(self, size: int) -> bool:
-        """Whether audio, with nothing before it, can go from here to the wire: no queue, no wake-up, one lock for all.
+    def _wire_for(self, utterance: int | None, size: int) -> Wire | None:
+        """The wire, when audio can go to it from here, this moment; it then counts as sent. No queue, no wake-up.
 
-        That is how the frames of a handler leave that answers the caller's one by one: it saves half of their cost.
+        The frames of a handler that answers the caller's one by one leave like that, at half of the cost.
         """
-        return (
-            FRAME_BYTES <= size <= MESSAGE_BYTES
-            and is_running_here(self.loop)
-            and self._ledger.ends_at - self.lead_seconds <= self.clock.monotonic()
-        )
+        if (
+            self._free is None
+            or self._items
+            or not FRAME_BYTES <= size <= MESSAGE_BYTES
+            or threading.get_ident() != self._thread  # half a system call cheaper than to ask for the running loop
+        ):
+            return None
+        now = self.clock.monotonic()
+        if self._ledger.ends_at - self.lead_seconds > now:
+            return None
+        self._ledger.sent(utterance, size, now)
+        return self._free
 
     def put_mark(self, name: str, epoch: int | None = None) -> PendingMark:
         """Queue a mark behind everything so far. Its wire name is unique; a mark of an old epoch is cleared at once."""
@@ -204,6 +209,7 @@ class OutboundStream:
     def carry(self, wire: Wire | None) -> None:
         """Hand everything to `wire` from now on, each item as soon as it may leave; None: to nobody."""
         self._wire = self._free = wire
+        self._thread = threading.get_ident()
         self._pump()
 
     def sent(self) -> None:
