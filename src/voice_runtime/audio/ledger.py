@@ -83,13 +83,15 @@ class _Segment:
 class PlayoutLedger:
     """The ledger of one call. An utterance is an int; None is audio that belongs to none (a tone, a beep)."""
 
-    __slots__ = ("_accounts", "ends_at", "_head", "_late", "_marks", "_segments", "_tail")
+    __slots__ = ("_accounts", "_booked", "_head", "_late", "_marks", "_segments", "_speaker", "_tail", "ends_at")
 
     def __init__(self) -> None:
         self._accounts: dict[int | None, _Account] = {}
         self._segments: deque[_Segment] = deque()  # sent, not yet played to their end, in order
         self._marks: deque[_Mark] = deque()  # sent, not yet echoed, in order
         self._tail = 0  # the position after the last byte sent
+        self._booked = 0  # up to here it is in the accounts and segments; the rest is of `_speaker`
+        self._speaker: int | None = None
         self._head = 0  # the position of the playhead, as of the last event or question
         self.ends_at = float("-inf")
         """When the last byte sent will have been played."""
@@ -105,21 +107,14 @@ class PlayoutLedger:
         """`n` bytes of the utterance went to the carrier. Raises ValueError when `n` is negative."""
         if n < 0:
             raise ValueError(f"cannot send {n} bytes")
+        if utterance != self._speaker:
+            self._book()
+            self._speaker = utterance
         if self.ends_at <= now:  # the carrier has run dry, and starts again
             self._settle(now)
             self.ends_at = now
         self.ends_at += n / SAMPLE_RATE
-        account = self._accounts.get(utterance) or self._account(utterance)
-        account.sent += n
-        if account.sent > account.queued:
-            account.queued = account.sent
-        start = self._tail
-        self._tail = end = start + n
-        segments = self._segments
-        if segments and segments[-1].account is account:
-            segments[-1].end = end
-        elif n:
-            segments.append(_Segment(account, start, end))
+        self._tail += n
 
     def mark_sent(self, name: str) -> None:
         """A mark went to the carrier, after everything sent so far."""
@@ -137,6 +132,7 @@ class PlayoutLedger:
             return
         while self._marks.popleft() is not mark:
             pass
+        self._book()
         end = now + (self._tail - mark.position) / SAMPLE_RATE
         if self._tail > mark.position:
             self._late += end - self.ends_at  # the marks after this one are as late as the audio they follow
@@ -145,6 +141,7 @@ class PlayoutLedger:
 
     def cleared(self, now: float) -> None:
         """The carrier was told to drop its queue: what was not heard by now never will be."""
+        self._book()
         self._marks_expire(now)
         self._move(self._estimate(now))
         if self._segments:
@@ -152,7 +149,7 @@ class PlayoutLedger:
             playing.account.heard += self._head - playing.start
         self._segments.clear()
         self._marks.clear()
-        self._tail = self._head
+        self._tail = self._booked = self._head
         self.ends_at = now
         self._late = 0.0
 
@@ -177,6 +174,7 @@ class PlayoutLedger:
 
     def finish(self, utterance: int | None, now: float | None = None) -> Playout:
         """The last snapshot of the utterance, which is then forgotten. Without `now`, as of the last event."""
+        self._book()
         if now is not None:
             self._settle(now)
         playout = self._playout(utterance)
@@ -198,8 +196,23 @@ class PlayoutLedger:
             return 0
         return self._head - self._segments[0].start
 
+    def _book(self) -> None:
+        """Enter into the accounts what was sent since the last time: not done for every frame, only when it counts."""
+        start, end = self._booked, self._tail
+        if start == end:
+            return
+        self._booked = end
+        account = self._account(self._speaker)
+        account.sent += end - start
+        account.queued = max(account.queued, account.sent)
+        if self._segments and self._segments[-1].account is account:
+            self._segments[-1].end = end
+        else:
+            self._segments.append(_Segment(account, start, end))
+
     def _settle(self, now: float) -> None:
         """Move the playhead to where it is at `now`."""
+        self._book()
         if self._marks:
             self._marks_expire(now)
         if self._segments:

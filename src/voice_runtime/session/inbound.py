@@ -76,6 +76,7 @@ class FrameSubscription:
     """One more reader of the caller's audio beside the STT: `async for frame in subscription`. Oldest dropped first."""
 
     def __init__(self, limit: int = 500) -> None:
+        self._limit = limit
         self._frames: deque[bytes] = deque(maxlen=limit)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -83,11 +84,12 @@ class FrameSubscription:
         self.dropped = 0
 
     def offer(self, frame: bytes) -> None:
-        if len(self._frames) == self._frames.maxlen:
+        frames, waiter = self._frames, self._waiter
+        if len(frames) == self._limit:
             self.dropped += 1
-        self._frames.append(frame)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        frames.append(frame)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def end(self) -> None:
         """There will be no more; what has arrived is still handed out."""
@@ -99,7 +101,8 @@ class FrameSubscription:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._frames:
+        frames = self._frames
+        while not frames:
             if self._ended:
                 raise StopAsyncIteration
             if self._loop is None:
@@ -109,4 +112,4 @@ class FrameSubscription:
                 await self._waiter
             finally:
                 self._waiter = None
-        return self._frames.popleft()
+        return frames.popleft()

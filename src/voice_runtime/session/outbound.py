@@ -14,6 +14,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 
 from voice_runtime.audio.frames import FRAME_BYTES, SAMPLE_RATE
 from voice_runtime.audio.ledger import Playout, PlayoutLedger
@@ -75,20 +76,20 @@ class OutboundStream:
     def put_audio(self, payload: bytes, utterance: int | None = None, epoch: int | None = None) -> bool:
         """Queue mu-law audio. False when it was not taken: `epoch` is over, or ten minutes wait already."""
         size = len(payload)
+        item = OutboundAudio(payload, utterance)
         with self.lock:
             if epoch is not None and epoch != self.epoch:
                 self.late_bytes += size
                 return False
-            if self.backlog_bytes + size > self.limit_bytes:
-                self.dropped_bytes += size
-                return False
-            if not size:
-                return True
-            if utterance is not None:  # nobody asks for the account of audio that belongs to no utterance
-                self._ledger.queued(utterance, size)
-            item = OutboundAudio(payload, utterance)
-            wire = self._wire_for(utterance, size)
+            wire = None if self._items else self._wire_at_once(item, size)
             if wire is None:
+                if self.backlog_bytes + size > self.limit_bytes:
+                    self.dropped_bytes += size
+                    return False
+                if not size:
+                    return True
+                if utterance is not None:  # nobody asks for the account of audio that belongs to no utterance
+                    self._ledger.queued(utterance, size)
                 # With a frame or more waiting already, the consumer is awake, or paced: this changes nothing for it.
                 wake = self._wanted and self.backlog_bytes < FRAME_BYTES and not self._wake_scheduled
                 if wake:
@@ -102,22 +103,21 @@ class OutboundStream:
             self._wake()
         return True
 
-    def _wire_for(self, utterance: int | None, size: int) -> Wire | None:
-        """The wire, when audio can go to it from here, this moment; it then counts as sent. No queue, no wake-up.
+    def _wire_at_once(self, audio: OutboundAudio, size: int) -> Wire | None:
+        """The wire, when audio with nothing before it can go from here, this moment: no queue, no wake-up, one lock.
 
-        The frames of a handler that answers the caller's one by one leave like that, at half of the cost.
+        It then counts as sent. The frames of a handler that answers the caller's one by one leave like that; by way of
+        the queue they cost twice as much. The thread says whether this is the loop: to ask asyncio for the running one
+        is a system call (getpid) in Python 3.11.
         """
-        if (
-            self._free is None
-            or self._items
-            or not FRAME_BYTES <= size <= MESSAGE_BYTES
-            or threading.get_ident() != self._thread  # half a system call cheaper than to ask for the running loop
-        ):
+        if self._free is None or get_ident() != self._thread or not FRAME_BYTES <= size <= MESSAGE_BYTES:
             return None
-        now = self.clock.monotonic()
-        if self._ledger.ends_at - self.lead_seconds > now:
+        now, ledger = self.clock.monotonic(), self._ledger
+        if ledger.ends_at - self.lead_seconds > now:
             return None
-        self._ledger.sent(utterance, size, now)
+        if audio.utterance is not None:
+            ledger.queued(audio.utterance, size)
+        ledger.sent(audio.utterance, size, now)
         return self._free
 
     def put_mark(self, name: str, epoch: int | None = None) -> PendingMark:
@@ -209,7 +209,7 @@ class OutboundStream:
     def carry(self, wire: Wire | None) -> None:
         """Hand everything to `wire` from now on, each item as soon as it may leave; None: to nobody."""
         self._wire = self._free = wire
-        self._thread = threading.get_ident()
+        self._thread = get_ident()
         self._pump()
 
     def sent(self) -> None:

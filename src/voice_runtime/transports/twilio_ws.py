@@ -143,8 +143,9 @@ class TwilioStream:
             self._received_at = now()
             message = decode_from_carrier(data)
             if isinstance(message, Media):
-                if message.media.track != "outbound" and (payload := message.media.payload):
-                    caller_audio(payload)
+                body = message.media
+                if body.track != "outbound" and body.payload:
+                    caller_audio(body.payload)
             elif isinstance(message, Mark):
                 call.signal_mark_received(message.mark.name)
             elif isinstance(message, Dtmf):
