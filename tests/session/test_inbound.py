@@ -27,11 +27,23 @@ async def test_a_frame_of_another_thread_reaches_every_reader() -> None:
         def write_agent(self, data: bytes) -> None: ...
 
     call.recorder = Recorder()
-    reading = call.audio()
+    reading, recognising = call.audio(), asyncio.ensure_future(call.inbound.get())
     await asyncio.to_thread(call.put_inbound, FRAME)
     async with asyncio.timeout(2):
-        assert await anext(reading) == FRAME and await call.inbound.get() == FRAME
+        assert await anext(reading) == FRAME and await recognising == FRAME
     assert recorded == [FRAME]
+
+
+async def test_only_the_recognisers_queue_waits_for_a_reader_and_only_without_another() -> None:
+    """Who reads `audio()` does not pay for ten seconds that nobody wants; a recogniser that comes gets the rest."""
+    call = await session()
+    call.put_inbound(b"1" * 160)
+    reading = call.audio()
+    call.put_inbound(b"2" * 160)
+    assert call.inbound.get_nowait() == b"1" * 160 and call.inbound.empty()
+    call.put_inbound(b"3" * 160)  # from here on somebody reads it
+    assert call.inbound.get_nowait() == b"3" * 160
+    assert [await anext(reading) for _ in range(2)] == [b"2" * 160, b"3" * 160]
 
 
 async def test_a_queue_that_nobody_reads_keeps_the_newest() -> None:

@@ -139,7 +139,7 @@ class Hearing:
             return
         if session.stt is not None and session.stt is self._started:
             return  # by a factory that came in the moment of connection
-        self._starting = True
+        self._starting = session.frames.awaited = True
         try:
             await self._start()
         finally:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from voice_runtime.session.loops import run_on_loop
 
@@ -21,6 +22,8 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         super().__init__()
         self.limit = limit
         self.dropped = 0
+        self.awaited = False
+        """Somebody reads this queue, or is about to. If not, and the call's audio is read elsewhere, it stays empty."""
         self.on_drop: Callable[[], None] | None = None
         self.arrive: Callable[[bytes | None], None] = self.offer
         """Where frames of other threads go, on the loop: the session has more readers than this queue."""
@@ -36,6 +39,14 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         waiting.append(frame)
         if self._getters:  # type: ignore[attr-defined]
             self._wakeup_next(self._getters)  # type: ignore[attr-defined]
+
+    def get(self) -> Coroutine[Any, Any, bytes | None]:
+        self.awaited = True
+        return super().get()
+
+    def get_nowait(self) -> bytes | None:
+        self.awaited = True
+        return super().get_nowait()
 
     def offer_from_thread(self, loop: asyncio.AbstractEventLoop, frame: bytes | None) -> None:
         """Add a frame from another thread. A burst costs one wake-up of the loop, not one per frame."""
@@ -64,11 +75,10 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
 
     def drain(self) -> int:
         """Throw away what waits, sentinels too; how many there were."""
-        drained = 0
+        waiting: deque[bytes | None] = self._queue  # type: ignore[attr-defined]
+        drained = len(waiting)
         self._crossing.clear()
-        while not self.empty():
-            self.get_nowait()
-            drained += 1
+        waiting.clear()
         return drained
 
 

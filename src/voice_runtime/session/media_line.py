@@ -238,7 +238,8 @@ class MediaLine:
             log.debug("echo of a mark nobody waits for")
 
     def caller_audio(self, data: bytes, *, tap: bool = True) -> None:
-        self.frames.offer(data)
+        if self.frames.awaited or not self._subscriptions:  # else it would hold ten seconds, 100 kB, for nobody
+            self.frames.offer(data)
         for reader in self._subscriptions:
             if (subscription := reader()) is not None:
                 subscription.offer(data)
