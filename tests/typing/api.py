@@ -274,7 +274,7 @@ def on_error(fault: str) -> None:
 
 
 async def caller(line: Line) -> None:
-    await line.interrupt_after(1.0, "hello.wav", "hello")
+    await line.interrupt_after(1.0, "hello")
     await line.hear_out()
     line.press("1234#")
     await line.stay()
@@ -285,7 +285,7 @@ async def ring() -> None:
         carrier.phones["+15551234567"] = Phone(presses("1"), rings=2.0)
         record = await carrier.call("https://voice.example.com/incoming", caller)
         assert_type(record, CallRecord)
-        await carrier.call("https://voice.example.com/incoming", talks("hello.wav"))
+        await carrier.call("https://voice.example.com/incoming", talks("hello"))
         await carrier.finished(carrier.dial_in("https://voice.example.com/incoming", listens(1.0)))
         use(record.transcript(), record.faults, record.timeline.responses())
 

@@ -1,8 +1,9 @@
 """A Twilio to test applications with: it calls them, and is called by them, over real HTTP and real WebSockets."""
 
 from voice_runtime.simulator.carrier import Carrier
+from voice_runtime.simulator.hearing import Heard
 from voice_runtime.simulator.notes import Annotation, NoteKind
-from voice_runtime.simulator.person import Line
+from voice_runtime.simulator.person import Line, Voice
 from voice_runtime.simulator.phone_book import Phone
 from voice_runtime.simulator.picture import CallPicture, draw
 from voice_runtime.simulator.playout import Playout
@@ -18,6 +19,7 @@ __all__ = [
     "CallRecord",
     "Carrier",
     "EndedBy",
+    "Heard",
     "Line",
     "NoteKind",
     "Phone",
@@ -26,6 +28,7 @@ __all__ = [
     "Timeline",
     "Violation",
     "ViolationCode",
+    "Voice",
     "draw",
     "listens",
     "presses",

@@ -188,7 +188,7 @@ class PhoneCall:
 
     async def _person(self) -> None:
         try:
-            await self._phone.script(Line(self._handset))
+            await self._phone.script(Line(self._handset, self._phone.voice))
         except CallHangupError:
             return
         except Exception as error:  # the script is somebody's test: `run` raises it when the call has been put down
@@ -205,6 +205,7 @@ class PhoneCall:
         self._handset.notes.append(Annotation(NoteKind.HANG_UP, at, at, end.by.value))
         live.recorder.stop_all()
         self._handset.close()
+        await asyncio.sleep(0)  # the person notices, and may have been waiting for words that will not come
         await live.owner.close()
         seconds = 0.0 if live.answered_at is None else self._network.pace.now() - live.answered_at
         live.set_status(end.status)

@@ -10,6 +10,7 @@ from typing import Self
 
 from starlette.types import ASGIApp
 
+from voice_runtime.audio.spelling import spell
 from voice_runtime.clock import Clock
 from voice_runtime.simulator.addresses import Addresses, signed_message_form
 from voice_runtime.simulator.call import PhoneCall
@@ -17,6 +18,7 @@ from voice_runtime.simulator.conference import Conferences
 from voice_runtime.simulator.network import CallPlan, Document, Network
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg
+from voice_runtime.simulator.person import Voice
 from voice_runtime.simulator.phone_book import Phone
 from voice_runtime.simulator.record import CallRecord, EndedBy
 from voice_runtime.simulator.rest import CallStatus, MessageStatus, RestState, SimulatedCall, SimulatedMessage
@@ -106,11 +108,12 @@ class Carrier:
         country: str = "FI",
         status_callback: str = "",
         fallback_url: str = "",
+        voice: Voice = spell,
     ) -> PhoneCall:
         """Somebody calls the application's number. Returns at once; `finished` waits for the end.
 
-        The script starts when the call is answered. `fallback_url` is the number's own: where to go when the first
-        fails. A number has no choice of status events: only the last is told.
+        The script starts when the call is answered, and says its words in `voice`. `fallback_url` is the number's
+        own: where to go when the first fails. A number has no choice of status events: only the last is told.
         """
         known = self.rest.add_call(called, caller, direction="inbound")
         leg = Leg(known.sid, known.account_sid, "inbound", caller, called, country)
@@ -119,7 +122,7 @@ class Carrier:
         if self._orders.too_many(known):
             document = Document(verbs=(Reject("busy"),))  # the application does not hear of it
         plan = CallPlan(document, status_callback, fallback=fallback)
-        return self._begin(PhoneCall(leg, Phone(script), plan, self._network))
+        return self._begin(PhoneCall(leg, Phone(script, voice=voice), plan, self._network))
 
     async def call(
         self,
@@ -131,6 +134,7 @@ class Carrier:
         country: str = "FI",
         status_callback: str = "",
         fallback_url: str = "",
+        voice: Voice = spell,
     ) -> CallRecord:
         """`dial_in`, and wait for the end. Raises what the script raised, but not its CallHangupError."""
         return await self.finished(
@@ -142,6 +146,7 @@ class Carrier:
                 country=country,
                 status_callback=status_callback,
                 fallback_url=fallback_url,
+                voice=voice,
             )
         )
 
@@ -149,7 +154,15 @@ class Carrier:
         """Wait until a call (or the call of that SID) is over, its status callbacks delivered."""
         return await asyncio.shield(self._outcomes[call if isinstance(call, str) else call.sid])
 
-    def ring(self, number: str, script: Script, *, caller: str = "+358401234567", country: str = "FI") -> PhoneCall:
+    def ring(
+        self,
+        number: str,
+        script: Script,
+        *,
+        caller: str = "+358401234567",
+        country: str = "FI",
+        voice: Voice = spell,
+    ) -> PhoneCall:
         """Somebody calls a number of the account (`rest.add_number`, or by REST), which knows its own webhooks."""
         known = self.rest.number(number)
         if known is None or not known.voice_url:
@@ -162,6 +175,7 @@ class Carrier:
             country=country,
             status_callback=known.status_callback,
             fallback_url=known.voice_fallback_url,
+            voice=voice,
         )
 
     # -- text messages ------------------------------------------------------------------------------------------------

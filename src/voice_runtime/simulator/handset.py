@@ -38,7 +38,7 @@ class _Utterance:
 class _Waiter:
     condition: Callable[[], bool]
     deadline: float
-    what: str
+    what: str | Callable[[], str]
     future: asyncio.Future[None]
 
 
@@ -92,8 +92,8 @@ class Handset:
     def press(self, digits: str) -> None:
         self._keys.extend(digits)
 
-    async def until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
-        """Wait for `condition`, looked at every 20 ms.
+    async def until(self, condition: Callable[[], bool], timeout: float, what: str | Callable[[], str]) -> None:
+        """Wait for `condition`, looked at every 20 ms. `what` says what did not happen, asked at the end if need be.
 
         Raises TimeoutError after `timeout` seconds, CallHangupError when the call ends.
         """
@@ -109,6 +109,8 @@ class Handset:
 
     def tick(self) -> Spoken:
         """The next 20 ms of the person. Everybody who waits for something is looked after first."""
+        if self._closed:
+            return Spoken(SILENCE_FRAME, "")
         self._look_after_waiters()
         at, digit = self.time, self._next_digit()
         audio = SILENCE_FRAME
@@ -126,7 +128,9 @@ class Handset:
         return Spoken(audio, digit)
 
     def hear(self, audio: bytes) -> None:
-        """`audio` reaches the ear."""
+        """`audio` reaches the ear, until the call is over."""
+        if self._closed:
+            return
         self.ear += audio
         while len(self.ear) - self._examined >= FRAME_BYTES:
             window = bytes(self.ear[self._examined : self._examined + FRAME_BYTES])
@@ -166,7 +170,8 @@ class Handset:
             if waiter.condition():
                 waiter.future.set_result(None)
             elif self.time >= waiter.deadline:
-                waiter.future.set_exception(TimeoutError(f"{waiter.what}, after {self.time:.1f} s on the line"))
+                what = waiter.what if isinstance(waiter.what, str) else waiter.what()
+                waiter.future.set_exception(TimeoutError(f"{what}, after {self.time:.1f} s on the line"))
             else:
                 still_waiting.append(waiter)
         self._waiters = still_waiting

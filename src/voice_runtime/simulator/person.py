@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from voice_runtime.audio.spelling import spell
 from voice_runtime.audio.wav import read_wav, to_ulaw_8k
+from voice_runtime.errors import CallHangupError
 from voice_runtime.simulator.handset import Handset
+from voice_runtime.simulator.hearing import Hearing, plain_words
 from voice_runtime.simulator.notes import Annotation, NoteKind
 
-__all__ = ["Audio", "Line", "ulaw_of"]
+__all__ = ["Audio", "Line", "Voice"]
 
-Audio: TypeAlias = bytes | str | Path
+Audio: TypeAlias = bytes | Path
 """mu-law bytes at 8 kHz, or the path of a WAV file of any kind."""
+
+Voice: TypeAlias = Callable[[str], bytes]
+"""Makes mu-law speech at 8 kHz of words. `spell` is one that mock recognisers understand."""
 
 _KEYS = frozenset("0123456789*#ABCDabcdwW")
 _SPEAKING_SECONDS = 0.2  # a pause between words is shorter: the agent still speaks
 
 
-def ulaw_of(audio: Audio) -> bytes:
-    return audio if isinstance(audio, bytes) else to_ulaw_8k(read_wav(audio))
-
-
 class Line:
     """A person's telephone. Times are seconds of the call, whatever the speed of the simulation.
+
+    Words are said in `voice`, and understood when they are spelled, as `MockTts` and `spell` do.
 
     What waits raises TimeoutError when it takes too long, and CallHangupError when the call ends meanwhile.
     """
 
-    def __init__(self, handset: Handset) -> None:
+    def __init__(self, handset: Handset, voice: Voice = spell) -> None:
         self._handset = handset
+        self._voice = voice
+        self._hearing = Hearing(handset.ear)
 
     @property
     def time(self) -> float:
@@ -41,18 +48,58 @@ class Line:
     def agent_speaks(self) -> bool:
         return self._handset.heard_anything and self._handset.quiet_for < _SPEAKING_SECONDS
 
-    async def say(self, audio: Audio, text: str = "") -> None:
-        """Say it, to its end. `text`: the words, for transcripts and pictures."""
-        said = self._handset.speak(ulaw_of(audio), text)
-        await self._handset.until(said, math.inf, "still speaking")
+    @property
+    def heard(self) -> str:
+        """The agent's words so far, in lower case; not the word that it is saying."""
+        return self._hearing.heard.text
 
-    async def interrupt_after(self, seconds: float, audio: Audio, text: str = "", *, timeout: float = 20.0) -> None:
-        """Wait until the agent speaks, let it speak for `seconds`, then talk over it."""
-        spoken = ulaw_of(audio)
+    async def say(self, words: str | Audio, text: str = "") -> None:
+        """Say it, to its end: words, or audio, whose words `text` are for transcripts and pictures."""
+        await self._speak(*self._rendered(words, text))
+
+    async def play(self, audio: str | Audio, text: str = "") -> None:
+        """Let the agent hear audio, to its end. Here a string is a path."""
+        await self.say(Path(audio) if isinstance(audio, str) else audio, text)
+
+    async def interrupt_after(
+        self, seconds: float, words: str | Audio, text: str = "", *, timeout: float = 20.0
+    ) -> None:
+        """Wait until the agent speaks, let it speak for `seconds`, then talk over it, as `say` does."""
+        spoken = self._rendered(words, text)
         await self.wait_until_agent_speaks(timeout)
         await self.pause(seconds)
-        said = self._handset.speak(spoken, text)
-        await self._handset.until(said, math.inf, "still speaking")
+        await self._speak(*spoken)
+
+    def _rendered(self, words: str | Audio, text: str) -> tuple[bytes, str]:
+        if isinstance(words, Path):
+            return to_ulaw_8k(read_wav(words)), text
+        if isinstance(words, bytes):
+            return words, text
+        if words.lower().endswith(".wav"):
+            raise ValueError(f"a string is words to say: the audio of a file is Path({words!r})")
+        return self._voice(words), text or words
+
+    async def _speak(self, audio: bytes, text: str) -> None:
+        await self._handset.until(self._handset.speak(audio, text), math.inf, "still speaking")
+
+    async def hears(self, text: str, timeout: float = 10.0) -> None:
+        """Wait until the agent has said these words, one after the other, since those that were waited for before.
+
+        Case and punctuation do not matter. What the agent said since then may have been said already. Raises
+        TimeoutError, which says what was heard instead: also when the call ends without these words.
+        """
+        words = plain_words(text)
+        if not words:
+            raise ValueError(f"there is no word to hear in {text!r}")
+
+        def what() -> str:
+            return f"did not hear {text!r} within {timeout:g} s, but {self._hearing.since_taken!r}"
+
+        try:
+            await self._handset.until(lambda: self._hearing.take(words), timeout, what)
+        except CallHangupError:
+            if not self._hearing.take(words):
+                raise TimeoutError(f"the call ended before {text!r}; heard: {self._hearing.since_taken!r}") from None
 
     def press(self, digits: str) -> None:
         """Press keys, five a second: 0-9 * # A-D; w and W are pauses of 0.5 and 1 s."""

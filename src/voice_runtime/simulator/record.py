@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from voice_runtime.audio.frames import SAMPLE_RATE
+from voice_runtime.simulator.hearing import Heard, heard_in
 from voice_runtime.simulator.notes import Annotation
 from voice_runtime.simulator.report import transcript, write_stereo
 from voice_runtime.simulator.rest import CallStatus
@@ -71,8 +72,14 @@ class CallRecord:
     def timeline(self) -> Timeline:
         return Timeline.of(self.ear, self.mouth)
 
+    @property
+    def heard(self) -> Heard:
+        """The agent's words that reached the ear, each with its time and whether it was whole; read anew each time."""
+        return heard_in(self.ear)
+
     def transcript(self) -> str:
-        return transcript(self.notes)
+        """The notes, and between them what the ear heard: `agent ... hello wor-` was cut off in the second word."""
+        return transcript([*self.notes, *self.heard.utterances()])
 
     def write_wav(self, path: str | Path) -> None:
         """The call in stereo: caller left, agent right."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from voice_runtime.simulator.person import Audio, Line, ulaw_of
+from voice_runtime.simulator.person import Audio, Line
 
 __all__ = ["Script", "listens", "presses", "talks", "waits_for_hang_up"]
 
@@ -30,12 +30,11 @@ def waits_for_hang_up(timeout: float = 60.0) -> Script:
     return caller
 
 
-def talks(*turns: Audio, quiet_ms: float = 700.0, timeout: float = 30.0) -> Script:
+def talks(*turns: str | Audio, quiet_ms: float = 700.0, timeout: float = 30.0) -> Script:
     """Hears the agent out, says the first of `turns`, hears the agent out again, and so on; then hangs up."""
-    spoken = [ulaw_of(turn) for turn in turns]
 
     async def caller(line: Line) -> None:
-        for turn in spoken:
+        for turn in turns:
             await line.hear_out(quiet_ms, timeout)
             await line.say(turn)
         await line.hear_out(quiet_ms, timeout)
