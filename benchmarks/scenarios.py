@@ -115,9 +115,9 @@ def memory_per_call(calls: int) -> Row:
 
 
 def memory(calls: int, in_a_second: int) -> tuple[Row, list[tuple[int, float]]]:
-    """Twice as many calls, one after the other: what does the server keep of the second half of them?
+    """Three times as many calls, one after the other: what does the server keep of the last third of them?
 
-    In the first half memory grows until the collector of cycles runs in earnest for the first time. Returns also the
+    Before that, memory grows until the collector of cycles runs in earnest for the first time. Returns also the
     memory in MB after so many calls.
     """
     curve: list[tuple[int, float]] = []
@@ -126,9 +126,9 @@ def memory(calls: int, in_a_second: int) -> tuple[Row, list[tuple[int, float]]]:
         def look(_: int, over: int) -> None:
             curve.append((over, running.probe.memory_bytes() / 2**20))
 
-        uvloop.run(run_load(running.plan(2 * calls, 0.5, in_a_second), progress=look))
-        look(0, 2 * calls)
-    settled = next(megabytes for over, megabytes in curve if over >= calls)
+        uvloop.run(run_load(running.plan(3 * calls, 0.5, in_a_second), progress=look))
+        look(0, 3 * calls)
+    settled = next(megabytes for over, megabytes in curve if over >= 2 * calls)
     growth = max(0.0, curve[-1][1] - settled)
-    what = f"memory over {calls:,} calls, after as many others: growth"
+    what = f"memory over {calls:,} calls, after twice as many others: growth"
     return Row(what, growth, " MB", FLAT_BYTES / 2**20, f"{settled:.0f} to {curve[-1][1]:.0f} MB"), curve

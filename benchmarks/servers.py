@@ -17,6 +17,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
 from voice_runtime import Settings, VoiceApp, VoiceSession
 from voice_runtime.audio import beep
+from voice_runtime.cli.serving import spare_the_collector
 from voice_runtime.server.serving import serve
 from voice_runtime.wire.media import Media, Start, StreamEncoder, decode_from_carrier
 
@@ -178,7 +179,7 @@ def main(kind: str, port: int) -> None:
     if kind == "picows":
         uvloop.run(picows(port))
     elif isinstance(app := KINDS[kind](), VoiceApp):
-        uvloop.run(serve(app, host="127.0.0.1", port=port))
+        uvloop.run(serve(app, host="127.0.0.1", port=port, ready=lambda _: spare_the_collector()))
     else:
         uvicorn.run(app, host="127.0.0.1", port=port, log_level=WARNING, ws="websockets-sansio", loop="uvloop")
 

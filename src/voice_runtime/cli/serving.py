@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import threading
@@ -18,7 +19,7 @@ from voice_runtime.server.voice_app import VoiceApp
 from voice_runtime.settings import Settings
 from voice_runtime.telemetry import LEVELS, configure_logging
 
-__all__ = ["announce", "loop_factory", "run", "start_logging", "stops_on_signals"]
+__all__ = ["announce", "loop_factory", "run", "spare_the_collector", "start_logging", "stops_on_signals"]
 
 log = structlog.stdlib.get_logger("voice_runtime.serve")
 
@@ -47,6 +48,7 @@ def run(app: VoiceApp, *, host: str | None = None, port: int | None = None) -> i
     stop = Stop()
 
     def ready(bound: int) -> None:
+        spare_the_collector()
         announce(app, listening_at, bound)
 
     with stops_on_signals(stop), asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -55,6 +57,17 @@ def run(app: VoiceApp, *, host: str | None = None, port: int | None = None) -> i
     leaving.cancel()
     log.info("stopped" if drained else "stopped at once")
     return 0 if drained else FAILED
+
+
+def spare_the_collector() -> None:
+    """What is loaded by now stays for good: Python's collector of cycles need not look at it again.
+
+    Every few hundred calls a full collection stops all others while it goes through the objects of the web framework
+    and its like: measured up to 67 ms, and 22 ms without them. Only for a process that is ours: what is loaded now and
+    becomes garbage in cycles later never goes.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def announce(app: VoiceApp, host: str, port: int) -> None:
