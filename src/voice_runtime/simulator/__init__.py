@@ -12,6 +12,7 @@ from voice_runtime.simulator.rest import rest_app
 from voice_runtime.simulator.script import Script, listens, presses, talks, waits_for_hang_up
 from voice_runtime.simulator.timeline import Timeline
 from voice_runtime.simulator.violations import Violation, ViolationCode
+from voice_runtime.simulator.yaml_script import load_script
 
 __all__ = [
     "Annotation",
@@ -31,6 +32,7 @@ __all__ = [
     "Voice",
     "draw",
     "listens",
+    "load_script",
     "presses",
     "rest_app",
     "talks",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from voice_runtime.audio.mumble import mumble
 from voice_runtime.audio.spelling import spell
 from voice_runtime.audio.wav import read_wav, to_ulaw_8k
 from voice_runtime.errors import CallHangupError
@@ -14,7 +15,7 @@ from voice_runtime.simulator.handset import Handset
 from voice_runtime.simulator.hearing import Hearing, plain_words
 from voice_runtime.simulator.notes import Annotation, NoteKind
 
-__all__ = ["Audio", "Line", "Voice"]
+__all__ = ["TELEPHONE_KEYS", "Audio", "Line", "Voice"]
 
 Audio: TypeAlias = bytes | Path
 """mu-law bytes at 8 kHz, or the path of a WAV file of any kind."""
@@ -22,7 +23,9 @@ Audio: TypeAlias = bytes | Path
 Voice: TypeAlias = Callable[[str], bytes]
 """Makes mu-law speech at 8 kHz of words. `spell` is one that mock recognisers understand."""
 
-_KEYS = frozenset("0123456789*#ABCDabcdwW")
+TELEPHONE_KEYS = frozenset("0123456789*#ABCDabcdwW")
+"""And `w` and `W`, which are pauses."""
+
 _SPEAKING_SECONDS = 0.2  # a pause between words is shorter: the agent still speaks
 
 
@@ -60,6 +63,10 @@ class Line:
     async def play(self, audio: str | Audio, text: str = "") -> None:
         """Let the agent hear audio, to its end. Here a string is a path."""
         await self.say(Path(audio) if isinstance(audio, str) else audio, text)
+
+    async def mumble(self, seconds: float) -> None:
+        """Say something that nobody can understand: a voice, and no words."""
+        await self.say(mumble(seconds), "(mumbling)")
 
     async def interrupt_after(
         self, seconds: float, words: str | Audio, text: str = "", *, timeout: float = 20.0
@@ -103,7 +110,7 @@ class Line:
 
     def press(self, digits: str) -> None:
         """Press keys, five a second: 0-9 * # A-D; w and W are pauses of 0.5 and 1 s."""
-        if wrong := set(digits) - _KEYS:
+        if wrong := set(digits) - TELEPHONE_KEYS:
             raise ValueError(f"a telephone has no key {min(wrong)!r}")
         self._handset.press(digits)
 
