@@ -6,6 +6,7 @@ import pytest
 from starlette.responses import Response
 
 from fakes.twilio_application import PUBLIC, TONE, Application, listen
+from voice_runtime.audio.spelling import read_spelling
 from voice_runtime.audio.tones import detect_dtmf
 from voice_runtime.audio.wav import read_wav
 from voice_runtime.simulator import EndedBy, Line, listens, waits_for_hang_up
@@ -20,6 +21,10 @@ VOICE = f"{PUBLIC}/voice"
 def application(verbs: str, **documents: str | Response) -> Application:
     answers = {f"/{name}": answer for name, answer in documents.items()}
     return Application(listen, twiml=f"<Response>{verbs}</Response>", documents=answers)
+
+
+def heard(record) -> str:
+    return " ".join(word.text for word in read_spelling(record.ear))
 
 
 def codes(record) -> list[int]:
@@ -226,4 +231,22 @@ async def test_the_caller_hears_an_apology_when_there_is_no_fallback(telephony) 
     app = application("<Pause length='1'/><Redirect>/missing</Redirect>")
     record = await (await telephony(app)).call(VOICE, listens(60))
     assert (codes(record), record.ended_by) == ([11200], EndedBy.FAILED)
-    assert record.seconds > 3
+    assert heard(record).endswith("an application error has occurred. goodbye.")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(
+            "<Response><Gather timeout='1'><Say>Which city?</Say></Gather><Hangup/></Response>", 200, {}, "text/xml"
+        ),
+        Response("<Response><Say loop='1'>Which <emphasis>city?</emphasis></Say></Response>", 200, {}, "text/xml"),
+        Response("Which city?", 200, {}, "text/plain"),
+    ],
+    ids=["prompt", "say", "plain text"],
+)
+async def test_what_is_said_can_be_read_from_the_sound(telephony, answer: Response) -> None:
+    """The carrier's voice spells its words."""
+    app = application("<Hangup/>", first=answer)
+    record = await (await telephony(app)).call(f"{PUBLIC}/first", waits_for_hang_up())
+    assert heard(record) == "which city?"

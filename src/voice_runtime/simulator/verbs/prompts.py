@@ -7,6 +7,7 @@ from itertools import count
 from typing import Final, assert_never
 
 from voice_runtime.audio.frames import SAMPLE_RATE
+from voice_runtime.audio.spelling import spell
 from voice_runtime.audio.tones import dtmf, silence
 from voice_runtime.audio.wav import read_wav, to_ulaw_8k
 from voice_runtime.errors import AudioFormatError
@@ -20,12 +21,10 @@ __all__ = ["MAX_SAID", "announcement", "perform_prompt", "sound_of", "spoken"]
 MAX_SAID: Final = 4096
 """Characters ("TwiML Voice: Say", limits)."""
 
-_CHARACTERS_PER_SECOND: Final = 15.0
-
 
 def spoken(text: str) -> bytes:
-    """`text`, as the carrier's own voice says it."""
-    return silence(1000 * len(text) / _CHARACTERS_PER_SECOND)
+    """`text`, as the carrier's own voice says it: spelled, so that whoever listens can read it."""
+    return spell(text)
 
 
 async def perform_prompt(verb: Say | Play | Pause, base: str, call: LiveCall) -> None:
