@@ -27,6 +27,18 @@ def test_an_interruption_lasts_until_the_ear_is_silent() -> None:
     assert (barge_in.at_ms, barge_in.latency_ms) == (4300, 200)
 
 
+def test_an_agent_that_answers_soon_was_silent_before() -> None:
+    """Its answer is a turn of its own: it comes after the caller's words, or after a `clear`."""
+    ear = beep(ms=1200) + silence(500) + beep(ms=1000)
+    for said in (400, 1500):  # the answer comes when the caller has ended; in the middle of the caller's words
+        mouth = silence(1000) + beep(ms=said) + silence(1000)
+        notes = [Annotation(NoteKind.CLEAR, 1.19, 1.19, "clear")] if said > 500 else []
+        (barge_in,) = Timeline.of(ear, mouth, notes).barge_ins()
+        assert (barge_in.at_ms, barge_in.latency_ms) == (1000, 200)
+    (barge_in,) = Timeline.of(beep(ms=5000), mouth, notes[:0]).barge_ins()
+    assert barge_in.latency_ms == 4000  # it did not give way
+
+
 def test_gaps_are_holes_in_speech_and_not_the_pauses_between_turns() -> None:
     """Of 120 ms, in the middle of a word."""
     ear = beep(ms=500) + silence(120) + beep(ms=500) + silence(1500) + beep(ms=300)

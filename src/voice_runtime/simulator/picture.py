@@ -84,7 +84,7 @@ class _Rows:
 class _Canvas:
     def __init__(self, picture: CallPicture) -> None:
         self._picture = picture
-        self._timeline = Timeline.of(picture.ear, picture.mouth)
+        self._timeline = Timeline.of(picture.ear, picture.mouth, picture.annotations)
         self._scale = (_WIDTH - _LEFT - _RIGHT) / picture.seconds
         given = list(picture.annotations)
         for kind in (NoteKind.LATENCY, NoteKind.INTERRUPTION):

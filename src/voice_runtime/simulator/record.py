@@ -70,7 +70,7 @@ class CallRecord:
 
     @property
     def timeline(self) -> Timeline:
-        return Timeline.of(self.ear, self.mouth)
+        return Timeline.of(self.ear, self.mouth, self.notes)
 
     @property
     def heard(self) -> Heard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from voice_runtime.audio.measure import Span, gaps, silent_runs, speech_spans
@@ -12,6 +13,8 @@ __all__ = ["BargeIn", "Response", "Timeline"]
 
 _TURN_GAP_MS = 700.0
 """Quieter than this for longer, and a stretch of speech is over."""
+_BLUR_MS = 20.0
+"""A clear is noted to the frame, and sound is measured in windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class BargeIn:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Stretches of speech in milliseconds from the start of the stream; `agent_turns` are not cut at its pauses."""
+    """Stretches of speech in milliseconds from the start of the call; `agent_turns` are not cut at its pauses."""
 
     ear: bytes
     caller: tuple[Span, ...]
@@ -49,12 +52,24 @@ class Timeline:
 
     @classmethod
     def of(
-        cls, ear: bytes, mouth: bytes, *, threshold_dbfs: float = -45.0, turn_gap_ms: float = _TURN_GAP_MS
+        cls,
+        ear: bytes,
+        mouth: bytes,
+        notes: Iterable[Annotation] = (),
+        *,
+        threshold_dbfs: float = -45.0,
+        turn_gap_ms: float = _TURN_GAP_MS,
     ) -> Timeline:
-        """Measure a call. Pauses shorter than `turn_gap_ms` do not end a turn."""
+        """Measure a call. Pauses shorter than `turn_gap_ms` do not end a turn of the agent; a `clear` in `notes` does.
+
+        What the agent says after it is a new turn, however soon it comes.
+        """
         caller = speech_spans(mouth, threshold_dbfs, turn_gap_ms)
-        turns = tuple(speech_spans(ear, threshold_dbfs, turn_gap_ms))
-        return cls(ear, tuple(caller), tuple(speech_spans(ear, threshold_dbfs)), turns)
+        agent = speech_spans(ear, threshold_dbfs)
+        clears = [1000 * note.at for note in notes if note.kind is NoteKind.CLEAR]
+        for clear in clears:
+            agent = _cut(agent, clear)
+        return cls(ear, tuple(caller), tuple(agent), tuple(_turns(agent, turn_gap_ms, clears)))
 
     def agent_gaps(self, longer_than_ms: float = 60.0, shorter_than_ms: float = _TURN_GAP_MS) -> list[Span]:
         """The holes in the agent's speech, and not the pauses between its turns: nothing at all was heard."""
@@ -77,13 +92,18 @@ class Timeline:
         return found
 
     def barge_ins(self) -> list[BargeIn]:
-        """Where the caller began to speak while the agent did."""
+        """Where the caller began to speak while the agent did. One that is quiet when the caller ends has given way."""
         return [
-            BargeIn(turn.start_ms, span.end_ms)
+            BargeIn(turn.start_ms, self._given_way(turn, span))
             for turn in self.caller
             for span in self.agent_turns
             if span.start_ms < turn.start_ms < span.end_ms
         ]
+
+    def _given_way(self, caller: Span, agent: Span) -> float:
+        """When the agent's turn was over: what it says after the caller's is an answer, also without a pause."""
+        spoken = [s for s in self.agent if agent.start_ms <= s.start_ms < min(caller.end_ms, agent.end_ms)]
+        return spoken[-1].end_ms if spoken[-1].end_ms <= caller.end_ms else agent.end_ms
 
     def annotations(self) -> list[Annotation]:
         """Latencies and interruptions, for a picture."""
@@ -96,3 +116,24 @@ class Timeline:
             for b in self.barge_ins()
         ]
         return latencies + interruptions
+
+
+def _cut(spans: list[Span], at_ms: float) -> list[Span]:
+    """What goes on beyond `at_ms` is two spans."""
+    cut = []
+    for span in spans:
+        parted = span.start_ms < at_ms < span.end_ms - _BLUR_MS
+        cut += [Span(span.start_ms, at_ms), Span(at_ms, span.end_ms)] if parted else [span]
+    return cut
+
+
+def _turns(spans: list[Span], gap_ms: float, clears: list[float]) -> list[Span]:
+    """Spans less than `gap_ms` apart are one turn, if nothing was cleared between them."""
+    turns = spans[:1]
+    for span in spans[1:]:
+        end = turns[-1].end_ms
+        if span.start_ms - end < gap_ms and not any(end - _BLUR_MS <= clear <= span.start_ms for clear in clears):
+            turns[-1] = Span(turns[-1].start_ms, span.end_ms)
+        else:
+            turns.append(span)
+    return turns
