@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
+from twilio.rest import Client
 
 from voice_runtime import BlockingSession, VoiceApp, VoiceSession
 from voice_runtime.audio import beep
@@ -18,6 +19,7 @@ from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.simulator import EndedBy, Line, Phone, ViolationCode, listens
 from voice_runtime.simulator.call import CallRecord
 from voice_runtime.testing import PhoneSystem, PhoneTests
+from voice_runtime.transports.twilio_sms import send_sms
 
 
 @pytest.fixture(params=["phone", "phone_over_sockets"])
@@ -168,3 +170,33 @@ def test_any_asgi_application_can_be_called(either: PhoneTests) -> None:
     record = either.call(app, listens(30))
     assert log == ["up", "desk voice.example.com", "down"]
     assert [v.code for v in record.violations] == [ViolationCode.BINARY_FRAME, ViolationCode.SERVER_CLOSED]
+
+
+def test_text_messages_and_the_sdk_stay_in_the_house(either: PhoneTests, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`send_sms` without settings and a client of Twilio's own reach the simulated account, and nobody else's."""
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "the-real-one-that-nobody-may-see")
+    app = VoiceApp()
+
+    @app.call()
+    def answer(call: BlockingSession) -> None:
+        send_sms("+15550001234", "on its way")
+        Client().messages.create(to="+15550001234", from_="+15550009999", body="by the SDK")
+
+    async def scenario(system: PhoneSystem) -> list[str]:
+        await system.call(listens(5))
+        return [message.body for message in system.carrier.rest.messages.values()]
+
+    assert either.run(scenario, app) == ["on its way", "by the SDK"]
+
+
+def test_a_blocking_request_on_the_loop_is_named(phone: PhoneTests) -> None:
+    """It would wait for itself; with real telephones it would hold up every call."""
+    app = VoiceApp()
+
+    @app.call()
+    async def answer(call: VoiceSession) -> None:
+        send_sms("+15550001234", "on its way")
+
+    phone.expect(EndReason.HANDLER_FAILED)
+    phone.call(app, listens(5))
+    assert "a request to Twilio blocks the event loop" in phone.errors()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 PLUGIN = ("-p", "voice_runtime.testing.plugin")  # does nothing where the package is installed with its entry points
 APP = '''
 import pytest
@@ -108,3 +112,45 @@ def test_who_does_not_use_it_does_not_pay() -> None:
     code += f"; print({heavy} & (set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert done.stdout.strip() == "set()", done.stdout + done.stderr
+
+
+def test_a_parameter_of_the_same_name_is_none_of_ours(pytester: pytest.Pytester) -> None:
+    """`phone` may be a test's own word; and a fixture of the test's may hand ours on."""
+    body = """
+@pytest.mark.parametrize("phone", ["+15550001234", None])
+def test_own(phone):
+    assert phone != ""
+
+@pytest.fixture
+def telephone(request):
+    return request.getfixturevalue("phone")
+
+def test_handed_on(telephone):
+    telephone.call(rogue, listens(1))
+"""
+    result = outcome(pytester, body)
+    result.assert_outcomes(failed=1, passed=2)
+    result.stdout.fnmatch_lines(["*31951 INVALID_MESSAGE at 0.* s of call *"])
+
+
+def test_it_is_there_when_the_package_is_installed(tmp_path: Path) -> None:
+    """pytest finds the plugin by the package's entry point; the ini option is its own."""
+    entry_points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    installed = tmp_path / "voice_runtime-0.dist-info"  # what pip writes, of this tree and not of an older one
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: voice-runtime\nVersion: 0\n")
+    lines = [f"{name} = {where}\n" for name, where in entry_points.items()]
+    (installed / "entry_points.txt").write_text("[pytest11]\n" + "".join(lines))
+    (tmp_path / "pytest.ini").write_text("[pytest]\nphone_speed = 20\n")
+    body = "def test_it({0}):\n    assert {0}.call(app_that(speaks), listens(5)).timeline.agent\n"
+    (tmp_path / "test_calls.py").write_text(APP + body.format("phone"))
+    (tmp_path / "test_sockets.py").write_text(APP + body.format("phone_over_sockets"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT / 'src'}"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr

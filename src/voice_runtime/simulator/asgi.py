@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 _BUFFER_CHARS: Final = 65536
 """What may be under way to a server that does not read, as in the buffers of a real connection: 3 s of audio."""
-_LAST_WORDS_SECONDS: Final = 20.0
-"""How long the application may go on with requests and sockets that are over."""
+_LAST_WORDS_SECONDS: Final = 7.0
+"""How long the application may go on with requests and sockets that are over; a handler of ours has 5 s."""
 
 
 class AsgiApplication:

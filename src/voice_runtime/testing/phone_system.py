@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Self
+from unittest.mock import patch
 
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,8 +42,10 @@ class PhoneSystem:
     application is to have `AUTH_TOKEN`, `PUBLIC_URL` and `ACCOUNT_SID` already, or others that it gives here; `path`
     and `status_path` are its webhooks.
 
-    In process, nothing touches the network. `over_sockets`, the application has a web server and real media sockets,
-    and `rest_url` is the address of the REST API. The time is that of the running loop: of `simulated_time.run`, say.
+    In process, nothing touches the network. Either way, what this process sends to Twilio with the SDK or with
+    `send_sms` comes to the simulated REST API, whose account is the environment's meanwhile. `over_sockets`, the
+    application has a web server and real media sockets, and `rest_url` is the address of the REST API. The time is that
+    of the running loop: of `simulated_time.run`, say.
     """
 
     def __init__(
@@ -89,23 +93,23 @@ class PhoneSystem:
         rest = _Forwarder()
         if self._over_sockets:
             self.rest_url = await self._stack.enter_async_context(served(rest))
+        # The SDK takes half a second to load, which is many on a fast loop.
+        await asyncio.to_thread(import_module, "voice_runtime.transports.twilio_operations")
+        door = RestDoor(rest, loop)
+        self._stack.push_async_callback(door.aclose)
         if isinstance(self.app, VoiceApp):
             settings = self._settings_for(self.app)
-            # The SDK takes half a second to load, which is many on a fast loop.
-            await asyncio.to_thread(import_module, "voice_runtime.transports.twilio_operations")
-            door = None
-            if not self._over_sockets:
-                door = RestDoor(rest, loop)
-                self._stack.push_async_callback(door.aclose)
             self._stack.enter_context(
                 self.app.rewired(
                     settings=settings,
-                    carrier=TwilioTransport(settings, adapter=door),
+                    carrier=TwilioTransport(settings),
                     clock=clock,
                     stt=MockStt if self._mock_speech else None,
                     tts=MockTts if self._mock_speech else None,
                 )
             )
+        self._stack.enter_context(door.instead_of_twilio())
+        self._stack.enter_context(patch.dict(os.environ, self._environment()))
         where = await self._stack.enter_async_context(self._up(self.app))
         addresses: dict[str, str | ASGIApp] = {self.public_url: where}
         carrier = Carrier(self.auth_token, account_sid=ACCOUNT_SID, addresses=addresses, clock=clock)
@@ -137,6 +141,18 @@ class PhoneSystem:
             "twilio_http_timeout": min(known.twilio_http_timeout * speed, 120.0),
         }
         return Settings(**{**known.model_dump(), **ours, **self._settings})
+
+    def _environment(self) -> dict[str, str]:
+        """For what reads its settings by itself, as `send_sms` and Twilio's SDK do."""
+        number = _our_number(self.app) if isinstance(self.app, VoiceApp) else OUR_NUMBER
+        return {
+            "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+            "TWILIO_AUTH_TOKEN": self.auth_token,
+            "TWILIO_PHONE_NUMBER": os.environ.get("TWILIO_PHONE_NUMBER") or number,
+            "TWILIO_API_BASE_URL": self.rest_url,
+            "TWILIO_REGION": "",
+            "TWILIO_EDGE": "",
+        }
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["phone", "phone_over_sockets", "pytest_addoption", "pytest_runtest_call"]
 
-_FIXTURES = ("phone", "phone_over_sockets")
+_PHONES = pytest.StashKey["list[PhoneTests]"]()
+"""Those of a test, whatever it or its fixtures call them."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,26 +26,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def phone() -> PhoneTests:
+def phone(request: pytest.FixtureRequest) -> PhoneTests:
     """Calls into your application: virtual time, one process, no network."""
     from voice_runtime.testing.phone_tests import PhoneTests
 
-    return PhoneTests()
+    return _linted(request, PhoneTests())
 
 
 @pytest.fixture
-def phone_over_sockets(pytestconfig: pytest.Config) -> PhoneTests:
+def phone_over_sockets(request: pytest.FixtureRequest) -> PhoneTests:
     """The same calls over real HTTP and real WebSockets, ten times as fast as life (ini option `phone_speed`)."""
     from voice_runtime.testing.phone_tests import PhoneTests
 
-    return PhoneTests(speed=float(pytestconfig.getini("phone_speed")))
+    return _linted(request, PhoneTests(speed=float(request.config.getini("phone_speed"))))
+
+
+def _linted(request: pytest.FixtureRequest, one: PhoneTests) -> PhoneTests:
+    request.node.stash.setdefault(_PHONES, []).append(one)
+    return one
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """The lint, as a part of the test itself: what it finds is a failure, not an error of a fixture."""
-    used: dict[str, PhoneTests] = getattr(item, "funcargs", {})  # an item of another kind has none
-    phones = [used[name] for name in _FIXTURES if name in used]
+    phones = item.stash.setdefault(_PHONES, [])
     try:
         result = yield
     except BaseException:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import httpx
 import requests
@@ -21,6 +26,8 @@ __all__ = ["RestDoor"]
 class RestDoor(HTTPAdapter):
     """Takes requests of a `requests` session, from any thread but the loop's, to an ASGI application on the loop.
 
+    Made on the loop; a request from its thread is a RuntimeError.
+
     Time-outs are of the loop's time, which passes meanwhile if it is simulated.
     """
 
@@ -28,6 +35,22 @@ class RestDoor(HTTPAdapter):
         super().__init__()
         self._application = AsgiApplication(app)
         self._loop = loop
+        self._thread = threading.get_ident()
+
+    @contextmanager
+    def instead_of_twilio(self) -> Iterator[None]:
+        """Meanwhile whatever this process sends to Twilio with `requests`, as the SDK does, comes here."""
+        over_the_network = HTTPAdapter.send
+
+        def send(adapter: HTTPAdapter, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
+            host = urlsplit(request.url or "").hostname or ""
+            if host == "twilio.com" or host.endswith(".twilio.com"):
+                return self.send(request, *args, **options)
+            return over_the_network(adapter, request, *args, **options)
+
+        # An SDK's client makes its own session and adapter: their class is the only place that all of them share.
+        with patch.object(HTTPAdapter, "send", send):
+            yield
 
     def send(
         self,
@@ -38,6 +61,8 @@ class RestDoor(HTTPAdapter):
         cert: None | bytes | str | tuple[bytes | str, bytes | str] = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
+        if threading.get_ident() == self._thread:
+            raise RuntimeError("a request to Twilio blocks the event loop: make it in a thread (asyncio.to_thread)")
         seconds = timeout[0] if isinstance(timeout, tuple) else timeout
         try:
             answer = asyncio.run_coroutine_threadsafe(self._answer(request, seconds), self._loop).result()
