@@ -4,15 +4,11 @@ import asyncio
 from pathlib import Path
 
 from parcel_desk import parcel_desk
-from pydantic import SecretStr
 
 import voice_runtime.simulator
-from voice_runtime import Settings
-from voice_runtime.server.serving import Stop, serve
-from voice_runtime.simulator import CallRecord, Carrier, Line
+from voice_runtime.simulator import CallRecord, Line
+from voice_runtime.testing import PhoneSystem
 
-PUBLIC = "https://parcel-desk.example.com"  # what the carrier believes to call: signatures are made and checked for it
-SECRET = "what Twilio's console calls the auth token"
 CLIPS = Path(voice_runtime.simulator.__file__).parent / "clips"
 
 
@@ -24,15 +20,8 @@ async def caller(line: Line) -> None:
 
 
 async def ring() -> CallRecord:
-    app = parcel_desk(Settings(voice_public_url=PUBLIC, twilio_auth_token=SecretStr(SECRET)))
-    stop = Stop()
-    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(app, port=0, ready=port.set_result, stop=stop))
-        async with Carrier(SECRET, addresses={PUBLIC: f"http://127.0.0.1:{await port}"}) as carrier:
-            record = await carrier.call(f"{PUBLIC}/incoming", caller)
-        stop.ask()
-    return record
+    async with PhoneSystem(parcel_desk(), over_sockets=True) as system:
+        return await system.call(caller)
 
 
 if __name__ == "__main__":

@@ -249,7 +249,7 @@ def test_the_simulator_is_documented() -> None:
             if not name.startswith("_") and name != "close":
                 assert re.search(rf"`{name}\b", page), f"{kind.__name__}.{name} is missing"
     assert [tuple(row) for row in re.findall(r"^\| (\d+) \| `(\w+)`", page, re.MULTILINE)] == sorted(
-        ((str(code.value), code.name) for code in simulator.ViolationCode), key=lambda row: (row[0] == "0", row[0])
+        ((str(code.value), code.name) for code in simulator.ViolationCode), key=lambda row: (len(row[0]) == 1, row[0])
     )
 
 

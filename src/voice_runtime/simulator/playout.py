@@ -21,7 +21,7 @@ __all__ = ["MAX_QUEUED_SECONDS", "Echo", "Played", "Playout"]
 MAX_QUEUED_SECONDS: Final = 600
 """More is discarded, warning 31931."""
 
-_LOGGED_ONCE: Final = frozenset({ViolationCode.INVALID_MESSAGE, ViolationCode.QUEUE_FULL})
+_LOGGED_ONCE: Final = frozenset({ViolationCode.INVALID_MESSAGE, ViolationCode.QUEUE_FULL, ViolationCode.SUSPECT_AUDIO})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ class Playout:
             case PlayMedia() | SetMark() | Clear() if decoded.stream_sid != self._stream_sid:
                 return self._reject(ViolationCode.INVALID_MESSAGE, "streamSid is not that of this stream")
             case PlayMedia():
+                self._look_at(decoded.media.payload)
                 self.queue(decoded.media.payload)
                 return []
             case SetMark():
@@ -167,8 +168,18 @@ class Playout:
     def _echo(mark: _Pending, at: int, outcome: MarkOutcome) -> Echo:
         return Echo(mark.name, mark.set_at, at / SAMPLE_RATE, outcome)
 
+    def _look_at(self, audio: bytes) -> None:
+        """ "Payload must not contain audio file type header bytes": they are played as noise, and nothing says so."""
+        if not audio:
+            self._log(ViolationCode.SUSPECT_AUDIO, "an empty payload")
+        elif audio[:4] == b".snd" or (audio[:4], audio[8:12]) == (b"RIFF", b"WAVE"):
+            self._log(ViolationCode.SUSPECT_AUDIO, "the payload begins with the header of a sound file")
+
     def _reject(self, code: ViolationCode, detail: str) -> list[Echo]:
         self.rejected_messages += 1
+        self._log(code, detail)
+        return []
+
+    def _log(self, code: ViolationCode, detail: str) -> None:
         if code not in _LOGGED_ONCE or all(known.code is not code for known in self._violations):
             self._violations.append(Violation(self.position, code, detail))
-        return []

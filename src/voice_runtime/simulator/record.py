@@ -13,7 +13,7 @@ from voice_runtime.simulator.report import transcript, write_stereo
 from voice_runtime.simulator.rest import CallStatus
 from voice_runtime.simulator.stream import StreamEnd
 from voice_runtime.simulator.timeline import Timeline
-from voice_runtime.simulator.violations import Violation, ViolationCode
+from voice_runtime.simulator.violations import Violation
 from voice_runtime.simulator.webhooks import WebhookRequest
 
 __all__ = ["CallRecord", "EndedBy", "StreamRecord"]
@@ -65,8 +65,8 @@ class CallRecord:
 
     @property
     def faults(self) -> tuple[Violation, ...]:
-        """The violations without 31921, which Twilio logs for a server that hangs up on purpose too."""
-        return tuple(v for v in self.violations if v.code is not ViolationCode.SERVER_CLOSED)
+        """The violations that are not harmless. A server that closes its socket may do so when its TwiML goes on."""
+        return tuple(v for v in self.violations if not v.harmless)
 
     @property
     def timeline(self) -> Timeline:

@@ -42,14 +42,20 @@ class ViolationCode(IntEnum):
     BAD_TRACK = 31941
     BINARY_FRAME = 31950
     INVALID_MESSAGE = 31951
+    SUSPECT_AUDIO = 1
+    """Not Twilio, which plays it: a payload that is empty, or begins with a file's header and is heard as a crack."""
     NOT_SIMULATED = 0
     """Not Twilio: the application asked for something that this simulator does not do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """`at`: seconds on the call's line; 0 when the line was not open yet."""
+    """`at`: seconds on the call's line; 0 when the line was not open yet.
+
+    `harmless`: Twilio logs it, but it is what its documentation tells one to do.
+    """
 
     at: float
     code: ViolationCode
     detail: str
+    harmless: bool = False

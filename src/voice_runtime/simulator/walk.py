@@ -88,12 +88,12 @@ async def _perform_all(verbs: tuple[Verb, ...], base: str, call: LiveCall) -> Do
     """One document. Returns what comes next."""
     if not verbs:
         call.answer()
-    for verb in verbs:
+    for number, verb in enumerate(verbs, 1):
         if not _answers_later(verb):
             call.answer()
             if not isinstance(verb, ConnectStream):
                 call.under_way()
-        if (following := await _perform(verb, base, call)) is not None:
+        if (following := await _perform(verb, base, call, more=number < len(verbs))) is not None:
             return following
     return WalkEnd.DONE
 
@@ -102,8 +102,8 @@ def _answers_later(verb: Verb) -> bool:
     return isinstance(verb, (Reject, MalformedTwiml)) or (isinstance(verb, Dial) and verb.answer_on_bridge)
 
 
-async def _perform(verb: Verb, base: str, call: LiveCall) -> Document | WalkEnd | None:
-    """None: the next verb follows."""
+async def _perform(verb: Verb, base: str, call: LiveCall, *, more: bool) -> Document | WalkEnd | None:
+    """None: the next verb follows, if there is `more`."""
     match verb:
         case Say() | Play() | Pause():
             await perform_prompt(verb, base, call)
@@ -112,7 +112,7 @@ async def _perform(verb: Verb, base: str, call: LiveCall) -> Document | WalkEnd 
         case Record():
             return await perform_record(verb, base, call)
         case ConnectStream():
-            return await perform_connect(verb, base, call)
+            return await perform_connect(verb, base, call, more=more)
         case Redirect():
             return Document(verb.url or base, verb.method, base=base)
         case Reject():

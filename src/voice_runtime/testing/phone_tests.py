@@ -36,7 +36,7 @@ class PhoneTests:
         self.options: dict[str, Any] = {}
         """Further options of every `PhoneSystem`: `auth_token`, `path`, ..."""
         self.records: list[CallRecord] = []
-        self._expected: set[Expected] = {ViolationCode.SERVER_CLOSED}  # logged for every deliberate close as well
+        self._expected: set[Expected] = set()
         self._log = _Failures()
 
     # -- calls ---------------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class PhoneTests:
             f"{violation.code.value} {violation.code.name} at {violation.at:.2f} s of call {record.sid[-6:]}: "
             f"{violation.detail}"
             for record in self.records
-            for violation in record.violations
+            for violation in record.faults
             if violation.code not in self._expected
         ]
         if EndReason.HANDLER_FAILED not in self._expected:

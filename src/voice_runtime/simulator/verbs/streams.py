@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from voice_runtime.simulator.fork import Fork
 from voice_runtime.simulator.line_clock import LineClock
 from voice_runtime.simulator.live_call import LiveCall
@@ -25,10 +27,10 @@ def _parameters_allowed(verb: ConnectStream | StartStream, call: LiveCall) -> bo
     return True
 
 
-async def perform_connect(verb: ConnectStream, base: str, call: LiveCall) -> Document | None:
-    """Returns the action, when there is one; else the next verb follows."""
+async def perform_connect(verb: ConnectStream, base: str, call: LiveCall, *, more: bool) -> Document | None:
+    """Returns the action, when there is one; else the next verb follows, if there is `more`."""
     if _parameters_allowed(verb, call):
-        await _carry(verb, call)
+        await _carry(verb, call, goes_on=more or bool(verb.action))
     return Document(verb.action, verb.method, base=base) if verb.action else None
 
 
@@ -50,7 +52,7 @@ def stop_fork(name: str, call: LiveCall) -> None:
         task.cancel()
 
 
-async def _carry(verb: ConnectStream, call: LiveCall) -> None:
+async def _carry(verb: ConnectStream, call: LiveCall, *, goes_on: bool) -> None:
     stream = MediaStream(verb, call.leg, call.handset)
     end = StreamEnd.STOPPED
     told = verb.status_callback, stream.sid, stream.name
@@ -63,7 +65,11 @@ async def _carry(verb: ConnectStream, call: LiveCall) -> None:
     try:
         end = await stream.run(call.network.auth_token, call.network.addresses, started)
     finally:
-        call.violations += stream.violations
+        # Closing the socket makes TwiML go on ("TwiML: Stream"). Where nothing follows, the caller is cut off.
+        call.violations += [
+            replace(found, harmless=goes_on and found.code is ViolationCode.SERVER_CLOSED)
+            for found in stream.violations
+        ]
         call.streams.append(
             StreamRecord(
                 sid=stream.sid,
