@@ -39,6 +39,12 @@ def test_an_agent_that_answers_soon_was_silent_before() -> None:
     assert barge_in.latency_ms == 4000  # it did not give way
 
 
+def test_an_interruption_that_works_at_once_is_one() -> None:
+    """Within the caller's first 20 ms, as on virtual time."""
+    (barge_in,) = Timeline.of(beep(ms=1000) + silence(900), silence(1000) + beep(ms=900)).barge_ins()
+    assert barge_in.latency_ms == 0
+
+
 def test_gaps_are_holes_in_speech_and_not_the_pauses_between_turns() -> None:
     """Of 120 ms, in the middle of a word."""
     ear = beep(ms=500) + silence(120) + beep(ms=500) + silence(1500) + beep(ms=300)

@@ -97,7 +97,7 @@ class Timeline:
             BargeIn(turn.start_ms, self._given_way(turn, span))
             for turn in self.caller
             for span in self.agent_turns
-            if span.start_ms < turn.start_ms < span.end_ms
+            if span.start_ms < turn.start_ms <= span.end_ms  # equal: the caller's first frame silenced it
         ]
 
     def _given_way(self, caller: Span, agent: Span) -> float:
