@@ -152,8 +152,8 @@ async def test_4_two_calls_at_once_each_hear_their_own_agent() -> None:
             assert (a.audio(), b.audio()) == (b"AA" * 40, b"BB" * 40)
             assert {m["streamSid"] for m in a.received} == {"MZA"}
             await a.hang_up()
-            await until(lambda: ended == ["AA"], "the end of A")
-            assert [call.call_sid for call in app.switchboard.calls] == ["BB"]
+            await until(lambda: [call.call_sid for call in app.switchboard.calls] == ["BB"], "the end of A")
+            assert ended == ["AA"]
             await b.hang_up()
             await until(lambda: not app.switchboard.calls, "the end of B")
 
