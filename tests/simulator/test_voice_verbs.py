@@ -90,6 +90,20 @@ async def test_gather_takes_speech(telephony) -> None:
     assert record.seconds < 6
 
 
+async def test_gather_does_not_understand_a_mumble(telephony) -> None:
+    """Only what is said then."""
+    app = application("<Gather input='speech' speechTimeout='1' action='/next'/><Redirect>/lost</Redirect>")
+
+    async def caller(line: Line) -> None:
+        await line.pause(0.4)
+        await line.mumble(0.8)
+        await line.say("Yes please")
+        await line.stay()
+
+    await (await telephony(app)).call(VOICE, caller)
+    assert [form["SpeechResult"] for form in app.asked("/next")] == ["Yes please"]
+
+
 async def test_gather_that_hears_nothing(telephony) -> None:
     """The next verb follows, or the action when it is wanted; a wrong verb inside is skipped."""
     app = application(

@@ -129,7 +129,7 @@ def _result(ear: Ear, call: LiveCall) -> list[tuple[str, str]] | None:
 
 
 def _words(call: LiveCall, since: float) -> str:
-    """What the person said: the words that the script gave with the audio."""
+    """What the person said: the words that the script gave with the audio; "(mumbling)" are none."""
     notes = call.handset.notes
-    said = [note for note in notes if note.kind is NoteKind.CALLER and note.until > since and note.text]
-    return " ".join(note.text for note in said)
+    said = [note.text for note in notes if note.kind is NoteKind.CALLER and note.until > since]
+    return " ".join(text for text in said if text and not text.startswith("("))
