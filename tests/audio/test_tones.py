@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from voice_runtime.audio.g711 import decode_ulaw
 from voice_runtime.audio.measure import level_dbfs, speech_spans
 from voice_runtime.audio.mixing import mix_frames
-from voice_runtime.audio.tones import beep, busy, detect_dtmf, dtmf, ringback, silence, tone
+from voice_runtime.audio.tones import DtmfReader, beep, busy, detect_dtmf, dtmf, ringback, silence, tone
 
 ALL = "1234567890*#ABCD"
 
@@ -98,3 +98,10 @@ def test_a_tone_that_could_clip_is_refused() -> None:
     with pytest.raises(ValueError, match="more than 1"):
         tone(((440, 0.6), (480, 0.6)), 100)
     assert tone(((440, 1.0),), 0) == b""
+
+
+def test_keys_are_read_as_they_come() -> None:
+    """In pieces of any size, each key once."""
+    sound, reader = dtmf("159#"), DtmfReader()
+    read = [reader.feed(sound[start : start + 133]) for start in range(0, len(sound), 133)]
+    assert [key for key in read if key] == ["1", "5", "9", "#"]

@@ -14,7 +14,7 @@ from voice_runtime.audio._audioop import audioop
 from voice_runtime.audio.frames import SAMPLE_RATE, SILENCE_BYTE, ms_to_bytes
 from voice_runtime.audio.g711 import decode_ulaw, encode_ulaw
 
-__all__ = ["Region", "beep", "busy", "detect_dtmf", "dtmf", "ringback", "silence", "tone"]
+__all__ = ["DtmfReader", "Region", "beep", "busy", "detect_dtmf", "dtmf", "ringback", "silence", "tone"]
 
 Region = Literal["eu", "us"]
 
@@ -120,20 +120,35 @@ _MIN_PURITY: Final = 0.7  # of the energy is in the two tones
 _MAX_TWIST: Final = 6.3  # 8 dB between the two
 
 
-def detect_dtmf(ulaw: bytes) -> str:
-    """The touch tones in mu-law audio, in order. Tones of 40 ms and gaps of 40 ms are enough.
+class DtmfReader:
+    """Reads touch tones as they come, in pieces of any size. Tones of 40 ms and gaps of 40 ms are enough.
 
     A Goertzel filter per frequency, every 10 ms; a key counts when two blocks in a row agree on it.
     """
-    digits: list[str] = []
-    current, agreed = "", 0
-    for start in range(0, len(ulaw) - _BLOCK + 1, _HOP):
-        key = _key_in(decode_ulaw(ulaw[start : start + _BLOCK]))
-        agreed = agreed + 1 if key == current else 1
-        current = key
-        if key and agreed == _MIN_BLOCKS:
-            digits.append(key)
-    return "".join(digits)
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._current, self._agreed = "", 0
+
+    def feed(self, ulaw: bytes) -> str:
+        """The keys that were recognised in this piece of mu-law audio."""
+        audio = self._rest + ulaw
+        digits: list[str] = []
+        start = 0
+        while start + _BLOCK <= len(audio):
+            key = _key_in(decode_ulaw(audio[start : start + _BLOCK]))
+            self._agreed = self._agreed + 1 if key == self._current else 1
+            self._current = key
+            if key and self._agreed == _MIN_BLOCKS:
+                digits.append(key)
+            start += _HOP
+        self._rest = audio[start:]
+        return "".join(digits)
+
+
+def detect_dtmf(ulaw: bytes) -> str:
+    """The touch tones in mu-law audio, in order, as a `DtmfReader` reads them."""
+    return DtmfReader().feed(ulaw)
 
 
 def _key_in(pcm16: bytes) -> str:

@@ -2,7 +2,16 @@
 
 from voice_runtime.simulator.carrier import Carrier
 from voice_runtime.simulator.hearing import Heard
+from voice_runtime.simulator.ivr import Menu, ivr
 from voice_runtime.simulator.notes import Annotation, NoteKind
+from voice_runtime.simulator.people import (
+    answering_machine,
+    busy,
+    call_screening,
+    no_answer,
+    person,
+    unreachable,
+)
 from voice_runtime.simulator.person import Line, Voice
 from voice_runtime.simulator.phone_book import Phone
 from voice_runtime.simulator.picture import CallPicture, draw
@@ -22,6 +31,7 @@ __all__ = [
     "EndedBy",
     "Heard",
     "Line",
+    "Menu",
     "NoteKind",
     "Phone",
     "Playout",
@@ -30,11 +40,18 @@ __all__ = [
     "Violation",
     "ViolationCode",
     "Voice",
+    "answering_machine",
+    "busy",
+    "call_screening",
     "draw",
+    "ivr",
     "listens",
     "load_script",
+    "no_answer",
+    "person",
     "presses",
     "rest_app",
     "talks",
+    "unreachable",
     "waits_for_hang_up",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voice_runtime.audio.frames import FRAME_BYTES, SAMPLE_RATE, SILENCE_FRAME
 from voice_runtime.audio.measure import level_dbfs
@@ -87,7 +87,15 @@ class Handset:
         """Say `audio` after what is being said already. Returns a function that tells whether it has been said."""
         utterance = _Utterance(audio, text)
         self._utterances.append(utterance)
-        return lambda: utterance.spoken >= len(audio)
+        return lambda: utterance.spoken >= len(utterance.audio)
+
+    def fall_silent(self) -> None:
+        """What is being said ends here, and what was to be said after it is not said."""
+        for utterance in self._utterances:
+            if 0 < utterance.spoken < len(utterance.audio):
+                last = max(n for n, note in enumerate(self.notes) if note.kind is NoteKind.CALLER)
+                self.notes[last] = replace(self.notes[last], until=self.time)
+            utterance.audio = utterance.audio[: utterance.spoken]
 
     def press(self, digits: str) -> None:
         self._keys.extend(digits)

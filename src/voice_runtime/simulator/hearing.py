@@ -56,12 +56,12 @@ def heard_in(audio: bytes) -> Heard:
 
 
 class Hearing:
-    """An ear that grows, read as far as somebody asks. Nothing is read for those who never do."""
+    """An ear that grows, read from `start` as far as somebody asks. Nothing is read for those who never do."""
 
-    def __init__(self, ear: bytearray) -> None:
+    def __init__(self, ear: bytearray, start: int = 0) -> None:
         self._ear = ear
         self._reader = SpellingReader()
-        self._read = 0
+        self._read = start
         self._words: list[SpelledWord] = []
         self._plain: list[str] = []  # of the whole words; a word that was cut off is "", which nobody waits for
         self._taken = 0  # of `_plain`: up to the end of what was last waited for

@@ -21,6 +21,7 @@ class NoteKind(StrEnum):
     CLEAR = "clear"
     STREAM = "stream"
     HANG_UP = "hang_up"
+    BEEP = "beep"  # of an answering machine: what is heard after it is the message
     NOTE = "note"
 
 

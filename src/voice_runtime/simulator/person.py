@@ -48,6 +48,11 @@ class Line:
         return self._handset.time
 
     @property
+    def ear(self) -> bytearray:
+        """What was heard so far, mu-law; it grows."""
+        return self._handset.ear
+
+    @property
     def agent_speaks(self) -> bool:
         return self._handset.heard_anything and self._handset.quiet_for < _SPEAKING_SECONDS
 
@@ -85,6 +90,10 @@ class Line:
         if words.lower().endswith(".wav"):
             raise ValueError(f"a string is words to say: the audio of a file is Path({words!r})")
         return self._voice(words), text or words
+
+    def begin_to_say(self, words: str | Audio, text: str = "") -> Callable[[], bool]:
+        """`say`, without waiting: returns a function that tells whether it has been said."""
+        return self._handset.speak(*self._rendered(words, text))
 
     async def _speak(self, audio: bytes, text: str) -> None:
         await self._handset.until(self._handset.speak(audio, text), math.inf, "still speaking")
@@ -143,6 +152,14 @@ class Line:
     def hang_up(self) -> None:
         self._handset.hang_up()
 
-    def note(self, text: str) -> None:
+    async def until(self, condition: Callable[[], bool], timeout: float = math.inf, what: str = "waiting") -> None:
+        """Wait for anything: `condition` is looked at every 20 ms. `what` did not happen, says the TimeoutError."""
+        await self._handset.until(condition, timeout, what)
+
+    def fall_silent(self) -> None:
+        """Stop in the middle of the word, and say nothing of what was still to be said."""
+        self._handset.fall_silent()
+
+    def note(self, text: str, kind: NoteKind = NoteKind.NOTE) -> None:
         """Leave a note in the transcript of the call."""
-        self._handset.notes.append(Annotation(NoteKind.NOTE, self.time, self.time, text))
+        self._handset.notes.append(Annotation(kind, self.time, self.time, text))

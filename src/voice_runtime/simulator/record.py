@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voice_runtime.audio.frames import SAMPLE_RATE
 from voice_runtime.simulator.hearing import Heard, heard_in
-from voice_runtime.simulator.notes import Annotation
+from voice_runtime.simulator.notes import Annotation, NoteKind
 from voice_runtime.simulator.report import transcript, write_stereo
 from voice_runtime.simulator.rest import CallStatus
 from voice_runtime.simulator.stream import StreamEnd
@@ -76,6 +76,12 @@ class CallRecord:
     def heard(self) -> Heard:
         """The agent's words that reached the ear, each with its time and whether it was whole; read anew each time."""
         return heard_in(self.ear)
+
+    @property
+    def message(self) -> str:
+        """What was left on an answering machine: the words that were heard after its beep."""
+        beeps = [note.until for note in self.notes if note.kind is NoteKind.BEEP]
+        return self.heard.since(beeps[-1]).text if beeps else ""
 
     def transcript(self) -> str:
         """The notes, and between them what the ear heard: `agent ... hello wor-` was cut off in the second word."""
