@@ -1,5 +1,6 @@
 """A Twilio to test applications with: it calls them, and is called by them, over real HTTP and real WebSockets."""
 
+from voice_runtime.simulator.bad_day import BadDay
 from voice_runtime.simulator.carrier import Carrier
 from voice_runtime.simulator.hearing import Heard
 from voice_runtime.simulator.ivr import Menu, ivr
@@ -25,6 +26,7 @@ from voice_runtime.simulator.yaml_script import load_script
 
 __all__ = [
     "Annotation",
+    "BadDay",
     "CallPicture",
     "CallRecord",
     "Carrier",

@@ -173,6 +173,8 @@ class _Socket:
         self._to_app: deque[Message] = deque([{"type": "websocket.connect"}])
         self._chars = 0  # under way to the application
         self._from_app: deque[str | bytes] = deque()
+        self._chars_back = 0  # under way from it
+        self._app_writes: asyncio.Future[None] | None = None
         self._app_waits: asyncio.Future[None] | None = None
         self._reader_waits: asyncio.Future[None] | None = None
         self._writer_waits: asyncio.Future[None] | None = None
@@ -200,13 +202,19 @@ class _Socket:
                 raise self._ended
             self._reader_waits = self._loop.create_future()
             await self._reader_waits
-        return self._from_app.popleft()
+        message = self._from_app.popleft()
+        self._chars_back -= len(message)
+        _wake(self._app_writes)
+        return message
 
     async def close(self) -> None:
         self._disconnect(1000)
 
     def abort(self) -> None:
         self._disconnect(1006)
+
+    async def tear(self, message: str, characters: int) -> None:
+        self.abort()  # messages come whole, or not at all
 
     def _disconnect(self, code: int) -> None:
         if not self.closed:
@@ -233,8 +241,13 @@ class _Socket:
             if self.closed:
                 raise BrokenPipeError("the socket is closed")
             text = message.get("text")
-            self._from_app.append(text if text is not None else message["bytes"])
+            content: str | bytes = text if text is not None else message["bytes"]
+            self._from_app.append(content)
+            self._chars_back += len(content)
             _wake(self._reader_waits)
+            while self._chars_back > _BUFFER_CHARS and not self.closed:
+                self._app_writes = self._loop.create_future()
+                await self._app_writes
         elif kind == "websocket.accept":
             self._answer(101)
         elif kind == "websocket.http.response.start":
@@ -266,6 +279,7 @@ class _Socket:
             self._ended = ended
         _wake(self._reader_waits)
         _wake(self._writer_waits)
+        _wake(self._app_writes)
 
 
 def _wake(waiting: asyncio.Future[None] | None) -> None:

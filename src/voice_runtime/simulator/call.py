@@ -11,6 +11,7 @@ from voice_runtime.errors import CallHangupError
 from voice_runtime.simulator.handset import Handset
 from voice_runtime.simulator.live_call import LiveCall
 from voice_runtime.simulator.machine_detection import detect, detect_beside
+from voice_runtime.simulator.mischief import Mischief
 from voice_runtime.simulator.network import CallPlan, Document, Network
 from voice_runtime.simulator.notes import Annotation, NoteKind
 from voice_runtime.simulator.parameters import Leg
@@ -51,7 +52,7 @@ _WALKED = {
 class PhoneCall:
     """A call in progress. `phone` is the person's: who answers, or who calls."""
 
-    def __init__(self, leg: Leg, phone: Phone, plan: CallPlan, network: Network) -> None:
+    def __init__(self, leg: Leg, phone: Phone, plan: CallPlan, network: Network, mischief: Mischief) -> None:
         self.leg = leg
         self.record: CallRecord | None = None
         """What is left of it when it is over, also when the person's script failed."""
@@ -60,7 +61,8 @@ class PhoneCall:
         self._network = network
         self._orders: asyncio.Queue[_Order] = asyncio.Queue()
         self._handset = Handset(on_hang_up=self.hang_up)
-        self.live = LiveCall(leg, plan, network, self._handset, self._answered, self._begin_person)
+        self._mischief = mischief
+        self.live = LiveCall(leg, plan, network, self._handset, self._answered, self._begin_person, mischief)
         self.joinable = asyncio.Event()
         self.apart = asyncio.Event()
         self.settled = asyncio.Event()
@@ -212,6 +214,7 @@ class PhoneCall:
         self.settled.set()
         live.reports.call("completed", end.status, seconds, [*live.answered_by, *live.recorder.form()])
         await live.reports.close()
+        await self._mischief.after_the_call()
         await live.webhooks.close()
         return CallRecord(
             sid=self.sid,

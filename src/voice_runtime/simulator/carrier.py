@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from random import Random
 from types import TracebackType
 from typing import Self
 
@@ -13,15 +14,17 @@ from starlette.types import ASGIApp
 from voice_runtime.audio.spelling import spell
 from voice_runtime.clock import Clock
 from voice_runtime.simulator.addresses import Addresses, signed_message_form
+from voice_runtime.simulator.bad_day import BadDay
 from voice_runtime.simulator.call import PhoneCall
 from voice_runtime.simulator.conference import Conferences
+from voice_runtime.simulator.mischief import Mischief
 from voice_runtime.simulator.network import CallPlan, Document, Network
 from voice_runtime.simulator.pace import Pace
 from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg
 from voice_runtime.simulator.person import Voice
 from voice_runtime.simulator.phone_book import Phone
 from voice_runtime.simulator.record import CallRecord, EndedBy
-from voice_runtime.simulator.rest import CallStatus, MessageStatus, RestState, SimulatedCall, SimulatedMessage
+from voice_runtime.simulator.rest import FAULTS, CallStatus, MessageStatus, RestState, SimulatedCall, SimulatedMessage
 from voice_runtime.simulator.rest_orders import RestOrders
 from voice_runtime.simulator.script import Script
 from voice_runtime.simulator.texting import Texting
@@ -38,7 +41,8 @@ class Carrier:
     `addresses` maps public origins of the application to where it runs: `{"https://voice.example.com":
     "http://127.0.0.1:8080"}`, or the ASGI application itself, whose lifespan is somebody else's to run. `speed` is how
     fast time passes for people and media; requests to the application have real time. `rest` is the account's REST API
-    (serve `rest_app(carrier.rest)` to have the application use it); `phones` are the numbers it can dial.
+    (serve `rest_app(carrier.rest)` to have the application use it); `phones` are the numbers it can dial. `bad_day` is
+    what goes wrong in every call, and `seed` makes what is chance in it the same each time.
     """
 
     def __init__(
@@ -51,8 +55,12 @@ class Carrier:
         clock: Clock | None = None,
         sleep: Callable[[float], Awaitable[None]] | None = None,
         time_limit: float = 14400.0,
+        bad_day: BadDay | None = None,
+        seed: int = 0,
     ) -> None:
-        pace = Pace(speed, clock=clock, sleep=sleep)
+        self._bad_day, self._seed = bad_day or BadDay(), seed
+        self._calls_begun = 0
+        self._pace = pace = Pace(speed, clock=clock, sleep=sleep)
         self.rest = RestState(account_sid=account_sid, auth_token=auth_token, clock=pace)
         self.phones: dict[str, Phone] = {}
         self.calls: dict[str, PhoneCall] = {}
@@ -109,11 +117,13 @@ class Carrier:
         status_callback: str = "",
         fallback_url: str = "",
         voice: Voice = spell,
+        bad_day: BadDay | None = None,
     ) -> PhoneCall:
         """Somebody calls the application's number. Returns at once; `finished` waits for the end.
 
         The script starts when the call is answered, and says its words in `voice`. `fallback_url` is the number's
         own: where to go when the first fails. A number has no choice of status events: only the last is told.
+        `bad_day`: of this call, in place of the carrier's.
         """
         known = self.rest.add_call(called, caller, direction="inbound")
         leg = Leg(known.sid, known.account_sid, "inbound", caller, called, country)
@@ -122,7 +132,7 @@ class Carrier:
         if self._orders.too_many(known):
             document = Document(verbs=(Reject("busy"),))  # the application does not hear of it
         plan = CallPlan(document, status_callback, fallback=fallback)
-        return self._begin(PhoneCall(leg, Phone(script, voice=voice), plan, self._network))
+        return self._begin(leg, Phone(script, voice=voice), plan, bad_day)
 
     async def call(
         self,
@@ -135,6 +145,7 @@ class Carrier:
         status_callback: str = "",
         fallback_url: str = "",
         voice: Voice = spell,
+        bad_day: BadDay | None = None,
     ) -> CallRecord:
         """`dial_in`, and wait for the end. Raises what the script raised, but not its CallHangupError."""
         return await self.finished(
@@ -147,6 +158,7 @@ class Carrier:
                 status_callback=status_callback,
                 fallback_url=fallback_url,
                 voice=voice,
+                bad_day=bad_day,
             )
         )
 
@@ -212,18 +224,22 @@ class Carrier:
     def _dial(self, known: SimulatedCall, plan: CallPlan, refused: bool) -> None:
         leg = Leg(known.sid, known.account_sid, "outbound-api", known.from_, known.to)
         if refused:
-            self._begin(PhoneCall(leg, Phone(outcome=CallStatus.FAILED), plan, self._network))
+            self._begin(leg, Phone(outcome=CallStatus.FAILED), plan)
         else:
             self._place(leg, plan)
 
     def _place(self, leg: Leg, plan: CallPlan) -> PhoneCall:
         """Dial `leg.called`. Nobody answers at a number that is not in `phones`."""
         nobody = Phone(rings=plan.ring_timeout, outcome=CallStatus.NO_ANSWER)
-        return self._begin(PhoneCall(leg, self.phones.get(leg.called, nobody), plan, self._network))
+        return self._begin(leg, self.phones.get(leg.called, nobody), plan)
 
     # -- all calls ----------------------------------------------------------------------------------------------------
 
-    def _begin(self, call: PhoneCall) -> PhoneCall:
+    def _begin(self, leg: Leg, phone: Phone, plan: CallPlan, bad_day: BadDay | None = None) -> PhoneCall:
+        self._calls_begun += 1
+        day, chance = bad_day or self._bad_day, Random(f"{self._seed}/{self._calls_begun}")
+        self.rest.fail_next(*(FAULTS[name] for name in day.rest))
+        call = PhoneCall(leg, phone, plan, self._network, Mischief(day, chance, self._pace, self._owner))
         self.calls[call.sid] = call
         self._outcomes[call.sid] = self._owner.start(f"call.{call.sid[-6:]}", self._carry(call))
         return call

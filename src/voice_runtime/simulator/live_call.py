@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 from voice_runtime.audio.frames import SAMPLE_RATE
 from voice_runtime.simulator.handset import Handset
 from voice_runtime.simulator.line_clock import LineClock
+from voice_runtime.simulator.mischief import Mischief
 from voice_runtime.simulator.network import CallPlan, Document, Network
 from voice_runtime.simulator.parameters import Form, Leg, voice_form
 from voice_runtime.simulator.record import StreamRecord
@@ -33,6 +34,7 @@ class LiveCall:
         handset: Handset,
         on_answer: Callable[[], None],
         under_way: Callable[[], None],
+        mischief: Mischief,
     ) -> None:
         self.leg = leg
         self.plan = plan
@@ -40,13 +42,14 @@ class LiveCall:
         self.handset = handset
         self._on_answer = on_answer
         self.under_way = under_way
+        self.mischief = mischief
         self.status = CallStatus.QUEUED
         self.line = LineClock(handset, network.pace)
         self.answered_at: float | None = None
         self.owner = TaskOwner(f"call.{leg.call_sid[-6:]}")
-        self.webhooks = Webhooks(network.auth_token, network.addresses, network.tls)
+        self.webhooks = Webhooks(network.auth_token, network.addresses, network.tls, day=mischief.day)
         self.reports = StatusReports(
-            self.webhooks, leg, plan.status_callback, plan.status_events, method=plan.status_method
+            self.webhooks, leg, plan.status_callback, plan.status_events, mischief, method=plan.status_method
         )
         self.recorder = Recorder(leg.call_sid, lambda: (handset.mouth, handset.ear), network.rest, self._told)
         self.streams: list[StreamRecord] = []

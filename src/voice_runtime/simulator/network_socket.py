@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.frames import Frame, Opcode
 
 from voice_runtime.simulator.stream_socket import HANDSHAKE_SECONDS, Refused, SocketEnded
 from voice_runtime.simulator.violations import ViolationCode
@@ -82,6 +83,11 @@ class NetworkSocket:
 
     def abort(self) -> None:
         self._connection.transport.abort()  # `close` would wait for a blocked `send`
+
+    async def tear(self, message: str, characters: int) -> None:
+        frame = Frame(Opcode.TEXT, message.encode()).serialize(mask=True)
+        self._connection.transport.write(frame[: max(0, characters)])
+        self._connection.transport.close()  # sends what was written, and no closing handshake
 
 
 def _keep_little(connection: ClientConnection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+from voice_runtime.simulator.mischief import Mischief
 from voice_runtime.simulator.parameters import Form, Leg, rfc2822, voice_form
 from voice_runtime.simulator.webhooks import Webhooks
 from voice_runtime.tasks import TaskOwner
@@ -17,7 +18,17 @@ _SIP = {"completed": "200", "busy": "486", "no-answer": "487", "canceled": "487"
 class StatusReports:
     """`events`: of initiated, ringing, answered, completed, those that were asked for ("Call resource")."""
 
-    def __init__(self, webhooks: Webhooks, leg: Leg, url: str, events: frozenset[str], *, method: str = "POST") -> None:
+    def __init__(
+        self,
+        webhooks: Webhooks,
+        leg: Leg,
+        url: str,
+        events: frozenset[str],
+        mischief: Mischief,
+        *,
+        method: str = "POST",
+    ) -> None:
+        self._mischief = mischief
         self._webhooks, self._leg, self._url, self._events, self._method = webhooks, leg, url, events, method
         self._owner = TaskOwner(f"status.{leg.call_sid[-6:]}")
         self._turn = asyncio.Lock()
@@ -53,7 +64,13 @@ class StatusReports:
 
     def tell(self, url: str, form: Form, method: str = "POST") -> None:
         """Request `url` after everything that was told before."""
-        self._tasks.append(self._owner.start("post", self._in_turn(url, form, method)))
+        for late in self._mischief.deliveries():
+            work = self._late(late, url, form, method) if late else self._in_turn(url, form, method)
+            self._tasks.append(self._owner.start("post", work))
+
+    async def _late(self, seconds: float, url: str, form: Form, method: str) -> None:
+        await self._mischief.elapse(seconds)
+        await self._webhooks.notify(url, form, method)
 
     async def _in_turn(self, url: str, form: Form, method: str) -> None:
         async with self._turn:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from voice_runtime.simulator.addresses import Addresses
 from voice_runtime.simulator.handset import Handset, Spoken
 from voice_runtime.simulator.line_clock import LineClock
+from voice_runtime.simulator.mischief import Mischief
 from voice_runtime.simulator.notes import Annotation, NoteKind
 from voice_runtime.simulator.parameters import Leg, new_sid
 from voice_runtime.simulator.playout import Echo, Playout
@@ -54,14 +56,17 @@ class MediaStream:
         self._connected = 0.0
         self._ended: SocketEnded | None = None
 
-    async def run(self, auth_token: str, addresses: Addresses, open_line: Callable[[], LineClock]) -> StreamEnd:
+    async def run(
+        self, auth_token: str, addresses: Addresses, mischief: Mischief, open_line: Callable[[], LineClock]
+    ) -> StreamEnd:
         """Carry the call until the server closes the socket. Cancelled, it says `stop` and closes.
 
         `open_line` is called when there is a stream.
         """
+        again = partial(open_socket, self._verb.url, auth_token, addresses)
         try:
             check(self._verb.url, self._verb.track)
-            socket = self._socket = await open_socket(self._verb.url, auth_token, addresses)
+            socket = self._socket = mischief.on_socket(await again(), again, self._note)
         except Refused as refused:
             self.violations.append(Violation(len(self._handset.ear) / 8000, refused.code, refused.detail))
             return StreamEnd.REFUSED
@@ -95,6 +100,10 @@ class MediaStream:
             socket.abort()
         else:
             await socket.close()
+
+    def _note(self, text: str) -> None:
+        at = self._handset.time
+        self._handset.notes.append(Annotation(NoteKind.NOTE, at, at, text))
 
     # -- the far end of the line --------------------------------------------------------------------------------------
 

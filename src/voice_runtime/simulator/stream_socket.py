@@ -46,6 +46,9 @@ class StreamSocket(Protocol):
     def abort(self) -> None:
         """Break the connection."""
 
+    async def tear(self, message: str, characters: int) -> None:
+        """Break it when so much of this message is under way, if the message has parts."""
+
 
 def check(url: str, track: str) -> None:
     """Whether a stream can be opened to `url` at all. Raises `Refused`."""

@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx
 
 from voice_runtime.simulator.addresses import Addresses, signed_form
+from voice_runtime.simulator.bad_day import BadDay
 from voice_runtime.simulator.connection_overrides import ConnectionOverrides
 from voice_runtime.simulator.parameters import Form
 from voice_runtime.simulator.violations import ViolationCode
@@ -65,7 +66,9 @@ class Webhooks:
         tls: ssl.SSLContext,
         *,
         signed_as: Callable[[str], str] = signed_form,
+        day: BadDay | None = None,
     ) -> None:
+        self._day = day or BadDay()
         self._signed_as = signed_as
         self._auth_token = auth_token
         self._addresses = addresses
@@ -82,16 +85,19 @@ class Webhooks:
         patience, url = ConnectionOverrides.of(url), urldefrag(url).url
         try:
             async with asyncio.timeout(patience.total_timeout):
-                return await self._follow(url, form, method.upper(), patience)
+                answer = await self._follow(url, form, method.upper(), patience)
         except (TimeoutError, httpx.TransportError) as error:
             self._remember(method, url, form, 0)
             late = f"no answer in {patience.total_timeout:g} s"
             what = late if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
             raise WebhookError(ViolationCode.TWIML_UNREACHABLE, f"{url}: {what}") from error
+        if self._day.gives_up_on_webhook:
+            raise WebhookError(ViolationCode.TWIML_UNREACHABLE, f"{url}: the answer came too late")
+        return answer
 
     async def _follow(self, url: str, form: Form, method: str, patience: ConnectionOverrides) -> Answer:
         for _ in range(_MAX_REDIRECTS + 1):
-            response = await self._insist(url, form, method, patience)
+            response = await self._insist(url, form, method, patience, loses=int(self._day.webhook_twice))
             self._remember(method, url, form, response.status_code)
             if response.is_redirect:
                 url = urljoin(url, response.headers["location"])
@@ -104,10 +110,15 @@ class Webhooks:
             return Answer(url, content_type, response.text, response.content)
         raise WebhookError(ViolationCode.TOO_MANY_REDIRECTS, url)
 
-    async def _insist(self, url: str, form: Form, method: str, patience: ConnectionOverrides) -> httpx.Response:
-        """Repeats what failed in a way that is worth a retry; repeated requests carry one token, so that they show."""
+    async def _insist(
+        self, url: str, form: Form, method: str, patience: ConnectionOverrides, *, loses: int = 0
+    ) -> httpx.Response:
+        """Repeats what failed in a way that is worth a retry; repeated requests carry one token, so that they show.
+
+        `loses`: so many answers that came are lost.
+        """
         token: dict[str, str] = {}
-        for _ in range(patience.retries):
+        for attempt in range(patience.retries + loses):
             try:
                 response = await self._request(url, form, method, patience, token)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadTimeout) as error:
@@ -115,7 +126,7 @@ class Webhooks:
                     raise
                 self._remember(method, url, form, 0)
             else:
-                if f"{response.status_code // 100}xx" not in patience.retry_on:
+                if attempt >= loses and f"{response.status_code // 100}xx" not in patience.retry_on:
                     return response
                 self._remember(method, url, form, response.status_code)
             token = token or {"i-twilio-idempotency-token": str(uuid4())}

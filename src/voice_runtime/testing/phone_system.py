@@ -18,7 +18,7 @@ from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.server.app import ANY_NUMBER
 from voice_runtime.server.voice_app import VoiceApp
 from voice_runtime.settings import Settings
-from voice_runtime.simulator import CallRecord, Carrier, Phone, Script, rest_app
+from voice_runtime.simulator import BadDay, CallRecord, Carrier, Phone, Script, rest_app
 from voice_runtime.simulator.call import PhoneCall
 from voice_runtime.testing.rest_door import RestDoor
 from voice_runtime.testing.serving import lifespan, served, voice_app_served
@@ -46,6 +46,7 @@ class PhoneSystem:
     `send_sms` comes to the simulated REST API, whose account is the environment's meanwhile. `over_sockets`, the
     application has a web server and real media sockets, and `rest_url` is the address of the REST API. The time is that
     of the running loop: of `simulated_time.run`, say.
+    `bad_day` and `seed` are the carrier's.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class PhoneSystem:
         public_url: str = PUBLIC_URL,
         settings: dict[str, Any] | None = None,
         mock_speech: bool = True,
+        bad_day: BadDay | None = None,
+        seed: int = 0,
     ) -> None:
         self.app = app
         self.path, self.status_path = path, status_path
@@ -66,6 +69,7 @@ class PhoneSystem:
         self.url = public_url
         """Where the application really is."""
         self.rest_url = ""
+        self._bad_day, self._seed = bad_day, seed
         self._over_sockets = over_sockets
         self._settings = settings or {}
         self._mock_speech = mock_speech
@@ -112,7 +116,14 @@ class PhoneSystem:
         self._stack.enter_context(patch.dict(os.environ, self._environment()))
         where = await self._stack.enter_async_context(self._up(self.app))
         addresses: dict[str, str | ASGIApp] = {self.public_url: where}
-        carrier = Carrier(self.auth_token, account_sid=ACCOUNT_SID, addresses=addresses, clock=clock)
+        carrier = Carrier(
+            self.auth_token,
+            account_sid=ACCOUNT_SID,
+            addresses=addresses,
+            clock=clock,
+            bad_day=self._bad_day,
+            seed=self._seed,
+        )
         rest.app = rest_app(carrier.rest)
         if isinstance(where, str):
             self.url = where

@@ -63,7 +63,7 @@ async def _carry(verb: ConnectStream, call: LiveCall, *, goes_on: bool) -> None:
         return call.line
 
     try:
-        end = await stream.run(call.network.auth_token, call.network.addresses, started)
+        end = await stream.run(call.network.auth_token, call.network.addresses, call.mischief, started)
     finally:
         # Closing the socket makes TwiML go on ("TwiML: Stream"). Where nothing follows, the caller is cut off.
         call.violations += [
