@@ -94,10 +94,10 @@ class Timeline:
     def barge_ins(self) -> list[BargeIn]:
         """Where the caller began to speak while the agent did. One that is quiet when the caller ends has given way."""
         return [
-            BargeIn(turn.start_ms, self._given_way(turn, span))
+            BargeIn(turn.start_ms, max(turn.start_ms, self._given_way(turn, span)))
             for turn in self.caller
             for span in self.agent_turns
-            if span.start_ms < turn.start_ms <= span.end_ms  # equal: the caller's first frame silenced it
+            if span.start_ms < turn.start_ms < span.end_ms + _BLUR_MS  # silenced by the first frame, perhaps
         ]
 
     def _given_way(self, caller: Span, agent: Span) -> float:
