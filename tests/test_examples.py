@@ -1,4 +1,4 @@
-"""The examples run: against the simulated carrier, with stand-ins for the speech vendors, ten times as fast as life."""
+"""The examples run: against the simulated carrier, with stand-ins for the speech vendors, on simulated time."""
 
 from __future__ import annotations
 
@@ -9,37 +9,36 @@ import queue
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import uvicorn
 
 from voice_runtime import Settings, VoiceApp, VoiceSession, create_stt, create_transport, create_tts
-from voice_runtime.audio import beep, read_wav, split_frames
+from voice_runtime.audio import beep, read_wav
+from voice_runtime.clock import LoopClock
 from voice_runtime.errors import TtsError
 from voice_runtime.events import (
     CallEvent,
-    EndReason,
     FinalTranscript,
     PlaybackOutcome,
     SpeechStarted,
     UtteranceFinished,
 )
 from voice_runtime.mock import MockStt, MockTts
-from voice_runtime.server.serving import Stop, serve
-from voice_runtime.session.outbound import OutboundStream
-from voice_runtime.session.outbound_queue import OutboundQueue
 from voice_runtime.simulator import Carrier, EndedBy, Line, Phone, rest_app
-from voice_runtime.testing import ScaledLoop, run
+from voice_runtime.testing import PhoneTests, ScaledLoop, run
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 PUBLIC, SECRET, NUMBER = "https://example.test", "the carrier's secret", "+15551234567"
 
+T = TypeVar("T")
 Load = Callable[[str], Any]
 
 
@@ -82,39 +81,19 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def telephony() -> AsyncIterator[Carrier]:
-    """The carrier that the environment of `load` names, with its REST API."""
+async def telephony(speed: float = 1.0) -> AsyncIterator[Carrier]:
+    """The carrier that the environment of `load` names, with its REST API, in the time of the loop."""
     settings = Settings()
     there = {PUBLIC: f"http://127.0.0.1:{settings.voice_server_port}"}
-    async with Carrier(SECRET, addresses=there, speed=10) as carrier:
+    clock = LoopClock(asyncio.get_running_loop(), time.time())
+    async with Carrier(SECRET, addresses=there, speed=speed, clock=clock) as carrier:
         async with web(rest_app(carrier.rest), int(settings.twilio_api_base_url.rpartition(":")[2])):
             yield carrier
 
 
-@asynccontextmanager
-async def line_to(app: VoiceApp) -> AsyncIterator[tuple[Carrier, list[VoiceSession]]]:
-    """The carrier, the app served where it expects it, and the sessions of its calls as they come."""
-    sessions = in_a_hurry(app)
-    stop, ready = Stop(), asyncio.Event()
-    async with telephony() as carrier, asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(app, ready=lambda port: ready.set(), stop=stop))
-        await ready.wait()
-        try:
-            yield carrier, sessions
-        finally:
-            stop.ask()
-
-
-def in_a_hurry(app: VoiceApp) -> list[VoiceSession]:
-    """Have speech sent at once: the carrier plays it ten times as fast as the server would pace it."""
-    sessions: list[VoiceSession] = []
-
-    def make() -> VoiceSession:
-        sessions.append(VoiceSession(outbound=OutboundQueue(OutboundStream(lead_seconds=60))))
-        return sessions[-1]
-
-    app.session = make
-    return sessions
+def ten_times_as_fast(main: Coroutine[Any, Any, T]) -> T:
+    """For programs that serve by themselves: real sockets, and both sides in the same simulated time."""
+    return run(main, lambda: ScaledLoop(10))
 
 
 @asynccontextmanager
@@ -131,111 +110,90 @@ async def web(app: Any, port: int) -> AsyncIterator[None]:
             server.should_exit = True
 
 
-def said_by(session: VoiceSession) -> list[str]:
-    """What the call's mock voice has said."""
-    assert isinstance(session.tts, MockTts)
-    return session.tts.spoken
-
-
-def hears(session: VoiceSession, text: str) -> None:
-    """Have the call's mock recogniser understand `text`."""
-    assert isinstance(session.stt, MockStt)
-    session.stt.inject(text)
-
-
 # -- answering and calling -------------------------------------------------------------------------------------------
 
 
-async def test_answer_repeats_what_it_heard(load: Load) -> None:
+def test_answer_repeats_what_it_heard(load: Load, phone: PhoneTests) -> None:
     """The program in the README answers."""
-    async with line_to(load("answer").app) as (carrier, sessions):
 
-        async def caller(line: Line) -> None:
-            await line.hear_out()
-            hears(sessions[0], "7216")
-            await line.stay()
+    async def caller(line: Line) -> None:
+        await line.hears("What is your order number?")
+        await line.say("7216")
+        await line.stay()
 
-        record = await carrier.call(f"{PUBLIC}/incoming", caller)
-    assert said_by(sessions[0]) == ["Hello! What is your order number?", "Thank you. I heard 7216."]
-    assert sessions[0].end is not None and sessions[0].end.reason is EndReason.HANDLER_RETURNED
+    record = phone.call(load("answer").app, caller)
+    assert record.heard.text == "hello! what is your order number? thank you. i heard 7216."
     assert record.ended_by is EndedBy.REST and not record.violations
 
 
-async def test_place_a_call_talks_to_whom_it_called(load: Load) -> None:
+def test_place_a_call_talks_to_whom_it_called(load: Load, phone: PhoneTests) -> None:
     """The program in the README calls somebody and understands the answer."""
-    app = load("place_a_call").app
-    async with line_to(app) as (carrier, sessions):
 
-        async def callee(line: Line) -> None:
-            await line.hear_out()
-            hears(sessions[0], "Yes, please.")
-            await line.stay()
+    async def callee(line: Line) -> None:
+        await line.hears("May we leave it at the door?")
+        await line.say("Yes, please.")
+        await line.hears("Then we will.")
 
-        carrier.phones[NUMBER] = Phone(callee)
-        record = await carrier.finished(await app.place_call(NUMBER))
-    assert said_by(sessions[0])[1:] == ["Then we will."]
-    assert sessions[0].direction == "outbound" and not record.violations
+    record = phone.place(load("place_a_call").app, NUMBER, callee)
+    assert record.direction == "outbound-api" and not record.violations
 
 
-async def test_place_from_code_ends_with_its_call(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+def test_place_from_code_ends_with_its_call(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     """The program calls, talks, prints the carrier's last word, and its server ends."""
     example = load("place_from_code")
-    sessions = in_a_hurry(example.app)
-    async with telephony() as carrier:
-        carrier.phones[NUMBER] = Phone()
-        await example.main(NUMBER)
-    assert said_by(sessions[0]) == ["Hello. Your parcel comes on Thursday. Goodbye."]
+
+    async def main() -> str:
+        example.app.clock = LoopClock(asyncio.get_running_loop(), time.time())
+        async with telephony() as carrier:
+            carrier.phones[NUMBER] = Phone()
+            await example.main(NUMBER)
+        return carrier.records[0].heard.text
+
+    assert ten_times_as_fast(main()) == "hello. your parcel comes on thursday. goodbye."
     assert capsys.readouterr().out.endswith(": completed\n")
 
 
-async def test_echo_gives_the_callers_voice_back(load: Load) -> None:
-    """What the caller says is heard again, frame for frame; between them there may be gaps on a busy machine."""
-    said = beep(700, 300)
-    async with line_to(load("echo").app) as (carrier, _):
+def test_echo_gives_the_callers_voice_back(load: Load, phone: PhoneTests) -> None:
+    """What the caller says is heard again, as it was."""
 
-        async def caller(line: Line) -> None:
-            await line.hear_out()
-            await line.say(said)
-            await line.pause(2.0)
+    async def caller(line: Line) -> None:
+        await line.hear_out()
+        await line.say("is there anybody")
+        await line.hears("is there anybody")
 
-        record = await carrier.call(f"{PUBLIC}/incoming", caller)
-    at = 0
-    for frame in split_frames(said):
-        found = record.ear.find(frame, at)
-        assert found >= 0
-        at = found + len(frame)
-    assert not record.faults
+    phone.call(load("echo").app, caller)
 
 
 async def test_a_program_for_0_1_holds_its_conversation(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """0.1's names, threads and callbacks carry a call."""
     example = load("legacy_0_1")
-    example.session.stream.lead_seconds = 60  # as `in_a_hurry`
+    example.session.stream.lead_seconds = 60  # its threads live in real time, the carrier ten times as fast
     spoken: queue.Queue[str] = queue.Queue()
     monkeypatch.setattr(example, "create_tts", lambda name: create_tts(name, on_spoken=spoken.put))
-    async with telephony() as carrier, web(example.app, Settings().voice_server_port):
+    async with telephony(speed=10) as carrier, web(example.app, Settings().voice_server_port):
 
         async def caller(line: Line) -> None:
             await line.hear_out()
-            hears(example.session, "Ada")
+            await line.say("Ada")
             await line.stay()
 
         record = await carrier.call(f"{PUBLIC}/incoming", caller)
-    assert [spoken.get_nowait(), spoken.get_nowait()] == ["Hello. What is your name?", "Hello Ada."]
+    assert [spoken.get_nowait(), spoken.get_nowait()] == ["Hello. What is your name?", "Hello ada."]
     assert record.ended_by is EndedBy.REST and not record.violations
 
 
-async def test_record_leaves_a_stereo_file(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_leaves_a_stereo_file(
+    load: Load, phone_over_sockets: PhoneTests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The recording is there when the call is over: what the caller said on the left, the agent on the right."""
     monkeypatch.chdir(tmp_path)
-    async with line_to(load("record").app) as (carrier, sessions):
 
-        async def caller(line: Line) -> None:
-            await line.hear_out()
-            hears(sessions[0], "Nothing")
-            await line.stay()
+    async def caller(line: Line) -> None:
+        await line.hear_out()
+        await line.say("Nothing")
+        await line.stay()
 
-        record = await carrier.call(f"{PUBLIC}/incoming", caller)
+    record = phone_over_sockets.call(load("record").app, caller)  # the recorder has a thread and real time
     wav = read_wav(tmp_path / f"{record.sid}.wav")
     assert wav.channels == 2
     assert MockTts.render("This call is recorded.")[:800] in wav.data[1::2]
@@ -256,36 +214,36 @@ def test_the_tutorials_own_test_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("understood", "keys", "last"),
     [
-        ("where is my parcel", "7216#", "Order 7 2 1 6 comes on Thursday. Goodbye."),
-        ("where is my parcel", "#", "Without a number I cannot look. Goodbye."),
-        ("hello", "", "I can only tell where parcels are. Goodbye."),
+        ("where is my parcel", "7216#", "order 7 2 1 6 comes on thursday. goodbye."),
+        ("where is my parcel", "#", "without a number i cannot look. goodbye."),
+        ("hello", "", "i can only tell where parcels are. goodbye."),
+        ("", "", "i did not hear anything. goodbye."),
     ],
 )
-async def test_the_parcel_desk(load: Load, understood: str, keys: str, last: str) -> None:
-    """Every way through the tutorial's agent that does not take ten seconds."""
-    app = load("parcel_desk").parcel_desk(stt=MockStt, tts=MockTts())
-    async with line_to(app) as (carrier, sessions):
+def test_the_parcel_desk(load: Load, phone: PhoneTests, understood: str, keys: str, last: str) -> None:
+    """Every way through the tutorial's agent that is not in its own test."""
 
-        async def caller(line: Line) -> None:
-            await line.wait_until_agent_speaks()
-            hears(sessions[0], understood)
-            await line.hear_out()
-            line.press(keys)
-            await line.stay()
+    async def caller(line: Line) -> None:
+        await line.wait_until_agent_speaks()
+        if understood:
+            await line.say(understood)
+        await line.hear_out()
+        line.press(keys)
+        await line.stay()
 
-        record = await carrier.call(f"{PUBLIC}/incoming", caller)
-    assert said_by(sessions[0])[-1] == last
+    record = phone.call(load("parcel_desk").parcel_desk(stt=MockStt, tts=MockTts()), caller)
+    assert record.heard.text.endswith(last)
     assert not record.violations
 
 
 def test_ringing_the_parcel_desk_needs_no_network(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tutorial's offline call, with mock speech, ten times as fast as life."""
-    example, voice = load("ring_parcel_desk"), MockTts()
+    example = load("ring_parcel_desk")
     desk = importlib.import_module("parcel_desk").parcel_desk
     stt = lambda: MockStt(script=[(3000, "where is my parcel")])  # noqa: E731
-    monkeypatch.setattr(example, "parcel_desk", lambda: desk(stt=stt, tts=voice))
-    record = run(example.ring(), ScaledLoop)
-    assert voice.spoken[-1] == "Order 7 2 1 6 comes on Thursday. Goodbye."
+    monkeypatch.setattr(example, "parcel_desk", lambda: desk(stt=stt, tts=MockTts()))
+    record = ten_times_as_fast(example.ring())
+    assert record.heard.text.endswith("order 7 2 1 6 comes on thursday. goodbye.")
     assert record.ended_by is EndedBy.REST and not record.faults
 
 
@@ -307,7 +265,7 @@ def installed(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> An
     return load("own_providers")
 
 
-async def test_own_providers_carry_a_call(installed: Any) -> None:
+def test_own_providers_carry_a_call(installed: Any, phone: PhoneTests) -> None:
     """A voice and an ear from an installed package, by name: they speak, hear, and are interrupted."""
     app = VoiceApp(stt="something", tts="morse")
     events: list[CallEvent] = []
@@ -318,13 +276,12 @@ async def test_own_providers_carry_a_call(installed: Any) -> None:
         await call.say("die rose ist rot", barge_in="speech")
         await call.listen()
 
-    async with line_to(app) as (carrier, _):
+    async def caller(line: Line) -> None:
+        await line.interrupt_after(1.0, beep(400, 1500))
+        await line.stay()
 
-        async def caller(line: Line) -> None:
-            await line.interrupt_after(1.0, beep(400, 1500))
-            await line.stay()
-
-        record = await carrier.call(f"{PUBLIC}/incoming", caller)
+    phone.options["mock_speech"] = False
+    record = phone.call(app, caller)
     assert [type(event) for event in events if isinstance(event, SpeechStarted | FinalTranscript)] == [
         SpeechStarted,
         FinalTranscript,

@@ -157,9 +157,9 @@ class VoiceApp:
         made = {name: self.__dict__.pop(name) for name in _MADE if name in self.__dict__}
         given = {name: self.__dict__[name] for name in ("_fixed_settings", "_carrier", "clock", "_stt", "_tts")}
         self._fixed_settings, self._carrier, self.clock = settings, carrier, clock
-        if isinstance(self._stt, str) or self._stt is None:
+        if stt is not None and (isinstance(self._stt, str) or self._stt is None):
             self._stt = stt
-        if isinstance(self._tts, str) or self._tts is None:
+        if tts is not None and (isinstance(self._tts, str) or self._tts is None):
             self._tts = tts
         if "api" in made:
             _adopt_routes(made["api"], self.api)
