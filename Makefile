@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: all setup demo test style types layers cov bench docs serve image-test clean
+.PHONY: all setup demo test style types layers cov bench soak docs serve image-test clean
 all: style types layers test
 
 setup: $(STAMP)
@@ -36,6 +36,9 @@ cov: $(STAMP)
 
 bench: $(STAMP)         ## what a call costs beside the floors; QUICK=1 for less of it
 	$(BIN)/python -m benchmarks
+
+soak: $(STAMP)          ## random calls on random bad days, and nothing left of them: SECONDS=120 SEED=1
+	$(BIN)/python tests/soak/soak.py --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1)
 
 docs: $(STAMP)          ## every setting, command, route, event and error is in the docs
 	$(BIN)/python -m pytest tests/test_docs.py
