@@ -254,6 +254,74 @@ def bench(
 
 
 @app.command()
+def simulate(
+    url: Annotated[
+        str, typer.Argument(help="The voice webhook of the application; not needed with --listen.", show_default=False)
+    ] = "",
+    script: Annotated[
+        str, typer.Option(help="The caller is `async def caller(line)`: file.py:function.", show_default=False)
+    ] = "",
+    person: Annotated[
+        str, typer.Option(help="The caller is silent; with --listen also busy or no-answer.", show_default=False)
+    ] = "",
+    voice: Annotated[
+        str, typer.Option(help="For what is typed: espeak, spelled (tones for mock providers), auto.")
+    ] = "auto",
+    listen: Annotated[
+        bool, typer.Option("--listen", help="Wait for the application to place a call by REST, and answer it.")
+    ] = False,
+    calls: Annotated[int, typer.Option(min=1, max=1000, help="The same caller so often at once.")] = 1,
+    caller: Annotated[str, typer.Option("--from", help="Who calls.")] = "+358401234567",
+    called: Annotated[str, typer.Option("--to", help="The application's number.")] = "+358942721000",
+    auth_token: Annotated[
+        str | None, typer.Option(help="Signs as Twilio does.  [TWILIO_AUTH_TOKEN]", show_default=False)
+    ] = None,
+    account_sid: Annotated[
+        str | None, typer.Option(help="The account's id: AC...  [TWILIO_ACCOUNT_SID]", show_default=False)
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(help="The address that the application believes to have.  [VOICE_PUBLIC_URL]", show_default=False),
+    ] = None,
+    api_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the REST API; 0 for any free one.")] = 0,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A host besides this machine that may be called.", show_default=False)
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="The call as a WAV file: caller left, agent right.", show_default=False)
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="The call as an SVG picture.", show_default=False)] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show marks, clears and webhook requests.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Call any Twilio voice application from the terminal, or be called by it: a simulated carrier, no account.
+
+    What you type is said; :help lists what else a caller can do. Exit code 1 if a call did not come about, if Twilio
+    would have logged an error, or if a script waited in vain.
+    """
+    from voice_runtime.cli.simulate import Account, Wanted, run_simulate
+
+    wanted = Wanted(
+        url=url,
+        account=Account(auth_token, account_sid, api_port),
+        public_url=public_url,
+        allowed_hosts=tuple(allow_host or ()),
+        script=script,
+        person=person,
+        voice=voice,
+        listen=listen,
+        calls=calls,
+        caller=caller,
+        called=called,
+        record=record,
+        picture=picture,
+        as_json=as_json,
+        verbose=verbose,
+    )
+    raise typer.Exit(run_simulate(wanted))
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the recording and the report go.")] = Path("demo-output"),
     as_json: AsJson = False,

@@ -63,6 +63,10 @@ class Carrier:
         self._pace = pace = Pace(speed, clock=clock, sleep=sleep)
         self.rest = RestState(account_sid=account_sid, auth_token=auth_token, clock=pace)
         self.phones: dict[str, Phone] = {}
+        self.any_phone: Phone | None = None
+        """Who answers at numbers that are not in `phones`. Nobody does when it is None."""
+        self.on_call: Callable[[PhoneCall], None] | None = None
+        """Told of each call as it begins."""
         self.calls: dict[str, PhoneCall] = {}
         """The calls in progress, by SID."""
         self.conferences = Conferences(self.rest)
@@ -229,9 +233,10 @@ class Carrier:
             self._place(leg, plan)
 
     def _place(self, leg: Leg, plan: CallPlan) -> PhoneCall:
-        """Dial `leg.called`. Nobody answers at a number that is not in `phones`."""
+        """Dial `leg.called`."""
         nobody = Phone(rings=plan.ring_timeout, outcome=CallStatus.NO_ANSWER)
-        return self._begin(leg, self.phones.get(leg.called, nobody), plan)
+        phone = self.phones.get(leg.called, self.any_phone or nobody)
+        return self._begin(leg, phone, plan)
 
     # -- all calls ----------------------------------------------------------------------------------------------------
 
@@ -242,6 +247,8 @@ class Carrier:
         call = PhoneCall(leg, phone, plan, self._network, Mischief(day, chance, self._pace, self._owner))
         self.calls[call.sid] = call
         self._outcomes[call.sid] = self._owner.start(f"call.{call.sid[-6:]}", self._carry(call))
+        if self.on_call is not None:
+            self.on_call(call)
         return call
 
     async def _carry(self, call: PhoneCall) -> CallRecord:

@@ -37,12 +37,16 @@ class StreamEnd(StrEnum):
 
 
 class MediaStream:
-    """A bidirectional stream of a call. It is the far end of the line while it runs; cancel `run` to stop it."""
+    """A bidirectional stream of a call. It is the far end of the line while it runs; cancel `run` to stop it.
 
-    def __init__(self, verb: ConnectStream, leg: Leg, handset: Handset) -> None:
+    `found` is told what is wrong with it, as it happens.
+    """
+
+    def __init__(self, verb: ConnectStream, leg: Leg, handset: Handset, found: Callable[[Violation], None]) -> None:
         self.sid = new_sid("MZ")
         self.name = verb.name or self.sid
-        self.violations: list[Violation] = []
+        self._found = found
+        self._rejected = 0  # of the playout's violations, how many were told
         self.playout = Playout(self.sid)
         self.frames_sent = 0
         self.frames_discarded = 0
@@ -68,7 +72,7 @@ class MediaStream:
             check(self._verb.url, self._verb.track)
             socket = self._socket = mischief.on_socket(await again(), again, self._note)
         except Refused as refused:
-            self.violations.append(Violation(len(self._handset.ear) / 8000, refused.code, refused.detail))
+            self._violation(refused.code, refused.detail)
             return StreamEnd.REFUSED
         owner = TaskOwner(f"stream.{self.sid[-6:]}")
         self._send(media.Connected())
@@ -87,9 +91,8 @@ class MediaStream:
             if self._ended is None:
                 await self._stop(socket, sending)
             else:
-                self.violations.append(Violation(clock.now(), self._ended.code, self._ended.detail))
+                self._found(Violation(clock.now(), self._ended.code, self._ended.detail))
             await owner.close()
-            self.violations[:0] = [Violation(self._connected + v.at, v.code, v.detail) for v in self.playout.violations]
 
     async def _stop(self, socket: StreamSocket, sending: asyncio.Task[None]) -> None:
         body = media.StopBody(self._leg.account_sid, self._leg.call_sid)
@@ -146,6 +149,9 @@ class MediaStream:
             clock.catch_up(clock.now())
             clears = len(self.playout.clears)
             self._echo(self.playout.receive(message))
+            for rejected in self.playout.violations[self._rejected :]:
+                self._rejected += 1
+                self._found(Violation(self._connected + rejected.at, rejected.code, rejected.detail))
             if len(self.playout.clears) > clears:
                 at = self._connected + self.playout.clears[-1]
                 self._handset.notes.append(Annotation(NoteKind.CLEAR, at, at, "clear"))
@@ -184,4 +190,4 @@ class MediaStream:
         return str(self._sequence)
 
     def _violation(self, code: ViolationCode, detail: str) -> None:
-        self.violations.append(Violation(len(self._handset.ear) / 8000, code, detail))
+        self._found(Violation(len(self._handset.ear) / 8000, code, detail))

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import json
 import secrets
-import socket
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from pydantic import SecretStr
 from rich.console import Console
 from rich.text import Text
@@ -21,6 +17,7 @@ from rich.text import Text
 from voice_runtime.cli.demo.agent import delivery_line
 from voice_runtime.cli.demo.caller import caller
 from voice_runtime.cli.demo.verdict import Check, judge
+from voice_runtime.cli.loopback import open_door, serving, url_of
 from voice_runtime.cli.output import FAILED, give_up
 from voice_runtime.events import (
     CallEnded,
@@ -37,7 +34,6 @@ from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.simulator import Annotation, CallPicture, CallRecord, Carrier, NoteKind, draw, rest_app
 from voice_runtime.simulator.report import clock_time, transcript
-from voice_runtime.tasks import TaskOwner
 from voice_runtime.tts import create_tts
 
 __all__ = ["run_demo"]
@@ -73,22 +69,22 @@ class _Stage:
     async def play(self) -> int:
         token = secrets.token_hex(16)
         self._console.print("Calling the delivery line: a simulated carrier, a real server, real speech, no network.\n")
-        door, rest_door = _door(), _door()
+        door, rest_door = open_door(), open_door()
         async with (
-            Carrier(token, addresses={PUBLIC: _url(door)}) as carrier,
-            _serving(rest_app(carrier.rest), rest_door),
+            Carrier(token, addresses={PUBLIC: url_of(door)}) as carrier,
+            serving(rest_app(carrier.rest), rest_door),
         ):
             settings = Settings(
                 voice_public_url=PUBLIC,
                 twilio_account_sid=carrier.rest.account_sid,
                 twilio_auth_token=SecretStr(token),
-                twilio_api_base_url=_url(rest_door),
+                twilio_api_base_url=url_of(rest_door),
                 twilio_skip_signature_validation=False,
                 voice_require_token=True,
             )
             app = delivery_line(settings)
             sessions = self._watch(app)
-            async with _serving(app, door), asyncio.timeout(CALL_SECONDS):
+            async with serving(app, door), asyncio.timeout(CALL_SECONDS):
                 record = await carrier.call(f"{PUBLIC}/incoming", caller, status_callback=f"{PUBLIC}/status")
         end = sessions[0].end if sessions else None
         checks = await asyncio.to_thread(judge, record, self._events, end, _render)
@@ -202,29 +198,3 @@ def _render(text: str) -> bytes:
         return b"".join([chunk async for chunk in tts.synthesize(text)])
 
     return asyncio.run(whole())
-
-
-def _door() -> socket.socket:
-    """A free port of this machine."""
-    door = socket.socket()
-    door.bind(("127.0.0.1", 0))
-    return door
-
-
-def _url(door: socket.socket) -> str:
-    return f"http://127.0.0.1:{door.getsockname()[1]}"
-
-
-@contextlib.asynccontextmanager
-async def _serving(app: Any, door: socket.socket) -> AsyncIterator[None]:
-    """Serve an ASGI app at `door`."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
-    tasks = TaskOwner("demo")
-    serving = tasks.start("server", server.serve(sockets=[door]))
-    try:
-        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event to wait for
-            await asyncio.sleep(0.01)
-        yield
-    finally:
-        server.should_exit = True
-        await serving

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from voice_runtime.simulator.addresses import Addresses
+from voice_runtime.simulator.destination import Destination
 
 __all__ = ["LoadPlan"]
 
@@ -34,15 +34,13 @@ class LoadPlan:
     def __post_init__(self) -> None:
         if self.calls < 1 or self.seconds <= 0 or self.ramp <= 0:
             raise ValueError("calls, seconds and ramp must be more than 0")
-        parts = _parts(self.url, ("http", "https", "ws", "wss"))
-        if self.public_url:
-            _parts(self.public_url, ("http", "https"))
+        host = self.destination.check(("http", "https", "ws", "wss"))
         if self.has_webhook and not self.auth_token:
             raise ValueError(
                 "webhooks are signed: give --auth-token or set TWILIO_AUTH_TOKEN; an application that does not check"
                 " takes any"
             )
-        self.check_host(parts.hostname or "")
+        self.check_host(host)
 
     @property
     def has_webhook(self) -> bool:
@@ -55,45 +53,20 @@ class LoadPlan:
         return max(1, round(self.seconds * _FRAMES_PER_SECOND))
 
     @property
+    def destination(self) -> Destination:
+        """Where the application is."""
+        return Destination(self.url, self.public_url, self.allowed_hosts)
+
+    @property
     def announced_url(self) -> str:
         """`url` as the application knows it: what is signed."""
-        if not self.public_url:
-            return self.url
-        parts, public = urlsplit(self.url), urlsplit(self.public_url)
-        secure = public.scheme == "https"
-        scheme = ("wss" if secure else "ws") if not self.has_webhook else public.scheme
-        return parts._replace(scheme=scheme, netloc=public.netloc, path=parts.path or "/").geturl()
+        return self.destination.announced_url
 
     @property
     def addresses(self) -> Addresses:
         """Where the public addresses really are."""
-        parts = urlsplit(self.url)
-        local = f"{'https' if parts.scheme in ('https', 'wss') else 'http'}://{parts.netloc}"
-        public = self.public_url.rstrip("/") or f"https://{parts.netloc}"
-        return Addresses({public: local} if public != local else {})
+        return Addresses(self.destination.addresses)
 
     def check_host(self, host: str) -> None:
         """Raises ValueError for a host that is neither this machine nor allowed."""
-        if host in self.allowed_hosts or host == "localhost":
-            return
-        try:
-            if ipaddress.ip_address(host).is_loopback:
-                return
-        except ValueError:
-            pass
-        raise ValueError(
-            f"{host} is not this machine, and this is a load test. If it is yours and may fall over:"
-            f" --allow-host {host}. If it is the public name of a server on this machine: --public-url"
-        )
-
-
-def _parts(url: str, schemes: tuple[str, ...]) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in schemes and bool(parts.hostname)
-        _ = parts.port
-    except ValueError:
-        known = False
-    if not known:
-        raise ValueError(f"{url} is no address: it begins with {', '.join(f'{s}://' for s in schemes)} and a host")
-    return parts
+        self.destination.check_host(host, "this is a load test. If it is yours and may fall over")

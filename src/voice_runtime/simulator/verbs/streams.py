@@ -10,7 +10,7 @@ from voice_runtime.simulator.live_call import LiveCall
 from voice_runtime.simulator.network import Document
 from voice_runtime.simulator.record import StreamRecord
 from voice_runtime.simulator.stream import MediaStream, StreamEnd
-from voice_runtime.simulator.violations import ViolationCode
+from voice_runtime.simulator.violations import Violation, ViolationCode
 from voice_runtime.wire.twiml import ConnectStream, StartStream
 
 __all__ = ["perform_connect", "start_fork", "stop_fork"]
@@ -53,7 +53,12 @@ def stop_fork(name: str, call: LiveCall) -> None:
 
 
 async def _carry(verb: ConnectStream, call: LiveCall, *, goes_on: bool) -> None:
-    stream = MediaStream(verb, call.leg, call.handset)
+    def found(violation: Violation) -> None:
+        # Closing the socket makes TwiML go on ("TwiML: Stream"). Where nothing follows, the caller is cut off.
+        harmless = goes_on and violation.code is ViolationCode.SERVER_CLOSED
+        call.violations.append(replace(violation, harmless=harmless))
+
+    stream = MediaStream(verb, call.leg, call.handset, found)
     end = StreamEnd.STOPPED
     told = verb.status_callback, stream.sid, stream.name
 
@@ -65,11 +70,6 @@ async def _carry(verb: ConnectStream, call: LiveCall, *, goes_on: bool) -> None:
     try:
         end = await stream.run(call.network.auth_token, call.network.addresses, call.mischief, started)
     finally:
-        # Closing the socket makes TwiML go on ("TwiML: Stream"). Where nothing follows, the caller is cut off.
-        call.violations += [
-            replace(found, harmless=goes_on and found.code is ViolationCode.SERVER_CLOSED)
-            for found in stream.violations
-        ]
         call.streams.append(
             StreamRecord(
                 sid=stream.sid,
@@ -83,7 +83,7 @@ async def _carry(verb: ConnectStream, call: LiveCall, *, goes_on: bool) -> None:
         )
         if end is StreamEnd.REFUSED:
             call.under_way()
-            error = str(stream.violations[-1].code.value)
+            error = str(call.violations[-1].code.value)
             call.reports.stream(*told, "stream-error", error, method=verb.status_callback_method)
         else:
             call.reports.stream(*told, "stream-stopped", method=verb.status_callback_method)

@@ -1,0 +1,72 @@
+"""What the person at the terminal sees of a call, while it happens."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from rich.console import Console
+from rich.text import Text
+
+from voice_runtime.simulator import Annotation, NoteKind, Violation, ViolationCode
+from voice_runtime.simulator.onlooker import (
+    AgentFellSilent,
+    AgentSpoke,
+    Happening,
+    Noted,
+    Requested,
+    StatusChanged,
+    Violated,
+)
+from voice_runtime.simulator.report import clock_time
+
+__all__ = ["Screen", "told"]
+
+_QUIET = frozenset({NoteKind.MARK, NoteKind.CLEAR, NoteKind.STREAM})
+"""Shown with -v only."""
+_LABELS = {NoteKind.HANG_UP: "hang-up", NoteKind.DTMF: "key"}
+
+
+def told(violation: Violation) -> str:
+    """Number, name, what was seen, and what Twilio says to it."""
+    return f"{violation.code.value} {violation.code.name}: {violation.detail} ({violation.code.meaning})"
+
+
+class Screen:
+    """One line for each thing that happens; with `verbose` marks, clears and webhook requests as well."""
+
+    def __init__(self, console: Console, *, verbose: bool) -> None:
+        self._console = console
+        self._verbose = verbose
+
+    def say(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style), soft_wrap=True)
+
+    def show(self, happening: Happening) -> None:
+        match happening:
+            case StatusChanged(at, status):
+                self._line(at, "call", status.value, "dim")
+            case AgentSpoke(at):
+                self._line(at, "agent", "speaks", "green")
+            case AgentFellSilent(at, seconds, level, words):
+                what = f"silent, after {seconds:.1f} s at {level:.0f} dBFS"
+                self._line(at, "agent", f"{what}: {words}" if words else what, "green")
+            case Noted(note):
+                self._note(note)
+            case Violated(violation):
+                usual = violation.code is ViolationCode.SERVER_CLOSED
+                self._line(violation.at, "twilio", told(violation), "yellow" if usual else "bold red")
+            case Requested(at, request):
+                if self._verbose:
+                    answer = request.status or "no answer"
+                    self._line(at, "request", f"{request.method} {request.url} -> {answer}", "dim")
+            case _:
+                assert_never(happening)
+
+    def _note(self, note: Annotation) -> None:
+        if note.kind in _QUIET and not self._verbose:
+            return
+        text = note.text if note.outcome is None else f"{note.text} ({note.outcome}, {clock_time(note.until)})"
+        self._line(note.at, _LABELS.get(note.kind, note.kind.value), text, "cyan")
+
+    def _line(self, at: float, who: str, text: str, style: str) -> None:
+        self._console.print(Text.assemble((clock_time(at), "dim"), f"  {who:<8} ", (text, style)), soft_wrap=True)
