@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 from voice_runtime.audio.frames import FRAME_BYTES, SAMPLE_RATE, SILENCE_FRAME
 from voice_runtime.audio.measure import level_dbfs
-from voice_runtime.audio.spelling import SpellingReader
 from voice_runtime.simulator.call import PhoneCall
 from voice_runtime.simulator.handset import AUDIBLE_DBFS
 from voice_runtime.simulator.notes import Annotation
@@ -73,8 +72,7 @@ class Onlooker:
         self._examined = 0  # bytes of the ear
         self._began: int | None = None  # where the agent began to speak, in bytes
         self._last_sound = 0
-        self._reader = SpellingReader()
-        self._words: list[str] = []
+        self._words = 0
 
     def look(self) -> list[Happening]:
         """What happened since the last look."""
@@ -97,7 +95,6 @@ class Onlooker:
     def close(self) -> list[Happening]:
         """What was left when the call ended."""
         found = self.look()
-        self._words += [word.text for word in self._reader.finish()]
         self._silent(found)
         return found
 
@@ -105,7 +102,6 @@ class Onlooker:
         ear = self._live.handset.ear
         while len(ear) - self._examined >= FRAME_BYTES:
             frame = bytes(ear[self._examined : self._examined + FRAME_BYTES])
-            self._words += [word.text for word in self._reader.feed(frame)]
             if frame != SILENCE_FRAME and level_dbfs(frame) > AUDIBLE_DBFS:
                 if self._began is None:
                     self._began = self._examined

@@ -19,6 +19,7 @@ from voice_runtime.cli.simulate.wanted import Wanted
 from voice_runtime.errors import CallHangupError
 from voice_runtime.simulator import Line, Phone, Script, waits_for_hang_up
 from voice_runtime.simulator.rest import CallStatus
+from voice_runtime.simulator.script import speaks_with
 
 __all__ = ["PEOPLE", "Cast", "cast_for"]
 
@@ -61,7 +62,8 @@ def cast_for(wanted: Wanted, screen: Screen) -> Cast:
     name, voice = choose_voice(wanted.voice)
     keyboard = Keyboard()
     hint = f"type what the caller says (voice: {name}), or :help"
-    return Cast(Phone(TypedCaller(keyboard, voice, screen.say, fail)), failures, hint, keyboard.start)
+    script = speaks_with(voice, TypedCaller(keyboard, screen.say, fail))
+    return Cast(Phone(script), failures, hint, keyboard.start)
 
 
 def _load_script(named: str) -> Script:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voice_runtime.audio.spelling import read_spelling
 from voice_runtime.cli.simulate.screen import Screen, told
 from voice_runtime.simulator import Annotation, CallPicture, CallRecord, EndedBy, NoteKind, Violation, draw
 from voice_runtime.simulator.report import clock_time, transcript
@@ -31,7 +30,7 @@ class Outcome:
     def show(self, screen: Screen, *, transcripts: bool) -> None:
         for record in self.records:
             if transcripts:
-                screen.say(f"\n{transcript(_notes(record))}")
+                screen.say(f"\n{transcript(note for note in _notes(record) if screen.wants(note))}")
             screen.say(_summary(record), "bold red" if _failed(record) else "bold")
             for line in _measured(record):
                 screen.say(f"  {line}")
@@ -75,18 +74,18 @@ def _failed(record: CallRecord) -> bool:
 
 
 def _notes(record: CallRecord) -> list[Annotation]:
-    """What the carrier noted, when the agent spoke, and how fast it answered and fell silent."""
-    timeline, words = record.timeline, read_spelling(record.ear)
-    spoken = []
-    for span in timeline.agent_turns:
-        begin, end = span.start_ms / 1000, span.end_ms / 1000
-        text = " ".join(word.text for word in words if begin - 0.1 <= word.start_s < end)
-        spoken.append(Annotation(NoteKind.AGENT, begin, end, text or f"({end - begin:.1f} s of sound)"))
+    """What the carrier noted, what was heard and said, and how fast the agent answered and fell silent."""
+    timeline, words = record.timeline, record.heard
+    spoken = words.phrases()
+    if not words:
+        for span in timeline.agent_turns:
+            text = f"({span.duration_ms / 1000:.1f} s of sound)"
+            spoken.append(Annotation(NoteKind.AGENT, span.start_ms / 1000, span.end_ms / 1000, text))
     return sorted([*record.notes, *spoken, *timeline.annotations()], key=lambda note: note.at)
 
 
 def _summary(record: CallRecord) -> str:
-    return f"{record.sid}: {record.status.value}, ended by {record.ended_by.value}, {record.seconds:.1f} s"
+    return f"{record.sid}: {record.status.value}, {record.seconds:.1f} s, ended by: {record.ended_by.value}"
 
 
 def _measured(record: CallRecord) -> list[str]:

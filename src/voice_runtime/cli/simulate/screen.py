@@ -23,6 +23,11 @@ __all__ = ["Screen", "told"]
 
 _QUIET = frozenset({NoteKind.MARK, NoteKind.CLEAR, NoteKind.STREAM})
 """Shown with -v only."""
+_HINTS = {
+    "HTTP 403": "is --auth-token that of the application, and --public-url the address that it believes to have?",
+    "HTTP 404": "is the path of the webhook right?",
+    "ConnectError": "does the application run, and at this port?",
+}
 _LABELS = {NoteKind.HANG_UP: "hang-up", NoteKind.DTMF: "key"}
 
 
@@ -41,6 +46,9 @@ class Screen:
     def say(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style), soft_wrap=True)
 
+    def wants(self, note: Annotation) -> bool:
+        return self._verbose or note.kind not in _QUIET
+
     def show(self, happening: Happening) -> None:
         match happening:
             case StatusChanged(at, status):
@@ -55,6 +63,8 @@ class Screen:
             case Violated(violation):
                 usual = violation.code is ViolationCode.SERVER_CLOSED
                 self._line(violation.at, "twilio", told(violation), "yellow" if usual else "bold red")
+                if hint := next((hint for seen, hint in _HINTS.items() if seen in violation.detail), ""):
+                    self._line(violation.at, "", hint, "red")
             case Requested(at, request):
                 if self._verbose:
                     answer = request.status or "no answer"
@@ -63,7 +73,7 @@ class Screen:
                 assert_never(happening)
 
     def _note(self, note: Annotation) -> None:
-        if note.kind in _QUIET and not self._verbose:
+        if not self.wants(note):
             return
         text = note.text if note.outcome is None else f"{note.text} ({note.outcome}, {clock_time(note.until)})"
         self._line(note.at, _LABELS.get(note.kind, note.kind.value), text, "cyan")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
 from voice_runtime.cli.simulate.keyboard import Keyboard
-from voice_runtime.cli.simulate.voices import Voice, mumble
 from voice_runtime.errors import AudioFormatError
 from voice_runtime.simulator import Line
 
@@ -122,9 +120,8 @@ def _seconds(name: str, text: str) -> float:
 class TypedCaller:
     """A script. What cannot be done is told, and the call goes on."""
 
-    def __init__(self, keyboard: Keyboard, voice: Voice, tell: Callable[[str], None], fail: Callable[[str], None]):
+    def __init__(self, keyboard: Keyboard, tell: Callable[[str], None], fail: Callable[[str], None]):
         self._keyboard = keyboard
-        self._voice = voice
         self._tell = tell
         self._fail = fail
 
@@ -144,18 +141,18 @@ class TypedCaller:
     async def _perform(self, command: Command, line: Line) -> None:
         match command:
             case Speak(text):
-                await line.say(await asyncio.to_thread(self._voice, text), text)
+                await line.say(text)
             case Interrupt(text):
-                await line.interrupt_after(_INTERRUPT_AFTER, await asyncio.to_thread(self._voice, text), text)
+                await line.interrupt_after(_INTERRUPT_AFTER, text)
             case Press(digits):
                 line.press(digits)
                 await line.wait_until_keys_pressed()
             case Pause(seconds):
                 await line.pause(seconds)
             case Mumble(seconds):
-                await line.say(await asyncio.to_thread(mumble, seconds), "(mumbles)")
+                await line.mumble(seconds)
             case PlayFile(path):
-                await line.say(Path(path), path)
+                await line.play(Path(path), path)
             case Note(text):
                 line.note(text)
             case HearOut():
