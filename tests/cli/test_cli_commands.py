@@ -20,7 +20,7 @@ def test_help_names_every_command(run: Run) -> None:
     """With or without asking."""
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("serve", "call", "hangup", "calls", "sms", "providers", "doctor", "bench", "demo"):
+    for command in ("serve", "call", "hangup", "calls", "sms", "providers", "doctor", "bench", "simulate", "demo"):
         assert command in result.output
         assert run(command, "--help").exit_code == 0
 

@@ -259,7 +259,7 @@ def simulate(
         str, typer.Argument(help="The voice webhook of the application; not needed with --listen.", show_default=False)
     ] = "",
     script: Annotated[
-        str, typer.Option(help="The caller is `async def caller(line)`: file.py:function.", show_default=False)
+        str, typer.Option(help="What the caller does: call.yaml, or file.py:function.", show_default=False)
     ] = "",
     person: Annotated[
         str, typer.Option(help="The caller is silent; with --listen also busy or no-answer.", show_default=False)

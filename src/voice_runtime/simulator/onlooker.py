@@ -9,6 +9,7 @@ from voice_runtime.audio.frames import FRAME_BYTES, SAMPLE_RATE, SILENCE_FRAME
 from voice_runtime.audio.measure import level_dbfs
 from voice_runtime.simulator.call import PhoneCall
 from voice_runtime.simulator.handset import AUDIBLE_DBFS
+from voice_runtime.simulator.hearing import Heard, Hearing
 from voice_runtime.simulator.notes import Annotation
 from voice_runtime.simulator.rest import CallStatus
 from voice_runtime.simulator.violations import Violation
@@ -72,7 +73,8 @@ class Onlooker:
         self._examined = 0  # bytes of the ear
         self._began: int | None = None  # where the agent began to speak, in bytes
         self._last_sound = 0
-        self._words = 0
+        self._hearing = Hearing(call.live.handset.ear)
+        self._words = 0  # that were told
 
     def look(self) -> list[Happening]:
         """What happened since the last look."""
@@ -116,6 +118,7 @@ class Onlooker:
             return
         heard = bytes(self._live.handset.ear[self._began : self._last_sound])
         seconds = len(heard) / SAMPLE_RATE
-        found.append(AgentFellSilent(self._last_sound / SAMPLE_RATE, seconds, level_dbfs(heard), " ".join(self._words)))
+        words = Heard(self._hearing.heard[self._words :])
+        self._words += len(words)
+        found.append(AgentFellSilent(self._last_sound / SAMPLE_RATE, seconds, level_dbfs(heard), words.text))
         self._began = None
-        self._words.clear()

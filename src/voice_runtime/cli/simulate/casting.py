@@ -16,10 +16,9 @@ from voice_runtime.cli.simulate.screen import Screen
 from voice_runtime.cli.simulate.typed import TypedCaller
 from voice_runtime.cli.simulate.voices import choose_voice
 from voice_runtime.cli.simulate.wanted import Wanted
-from voice_runtime.errors import CallHangupError
-from voice_runtime.simulator import Line, Phone, Script, waits_for_hang_up
+from voice_runtime.errors import CallHangupError, ConfigurationError
+from voice_runtime.simulator import Line, Phone, Script, load_script, waits_for_hang_up
 from voice_runtime.simulator.rest import CallStatus
-from voice_runtime.simulator.script import speaks_with
 
 __all__ = ["PEOPLE", "Cast", "cast_for"]
 
@@ -50,28 +49,37 @@ def cast_for(wanted: Wanted, screen: Screen) -> Cast:
         failures.append(why)
         screen.say(why, "bold red")
 
+    name, voice = choose_voice(wanted.voice)
     if wanted.script:
-        return Cast(Phone(_watched(_load_script(wanted.script), fail)), failures)
+        return Cast(Phone(_watched(_load_script(wanted.script), fail), voice=voice), failures)
     if wanted.person:
         if wanted.person not in PEOPLE:
             raise ValueError(f"--person {wanted.person}: it is one of {', '.join(PEOPLE)}")
         phone = PEOPLE[wanted.person]()
         if phone.outcome is not CallStatus.COMPLETED and not wanted.listen:
             raise ValueError(f"--person {wanted.person} does not answer, and cannot call: give --listen")
-        return Cast(replace(phone, script=_watched(phone.script, fail)), failures)
-    name, voice = choose_voice(wanted.voice)
+        return Cast(replace(phone, script=_watched(phone.script, fail), voice=voice), failures)
     keyboard = Keyboard()
     hint = f"type what the caller says (voice: {name}), or :help"
-    script = speaks_with(voice, TypedCaller(keyboard, screen.say, fail))
-    return Cast(Phone(script), failures, hint, keyboard.start)
+    return Cast(Phone(TypedCaller(keyboard, voice, screen.say, fail)), failures, hint, keyboard.start)
 
 
 def _load_script(named: str) -> Script:
-    """The function of `file.py:function`; `caller` when only the file is named. Raises ValueError with one sentence."""
+    """A YAML file, or the function of `file.py:function`, `caller` when only the file is named.
+
+    Raises ValueError with one sentence.
+    """
     name, _, function = named.partition(":")
     path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        try:
+            return load_script(named)
+        except ConfigurationError as error:
+            raise ValueError(" ".join(str(error).split())) from error
+        except OSError as error:
+            raise ValueError(f"--script {named}: {error.strerror}") from error
     if path.suffix != ".py":
-        raise ValueError(f"--script {named}: it is file.py:function")
+        raise ValueError(f"--script {named}: it is call.yaml, or file.py:function")
     module = _imported(path)
     found: Any = vars(module).get(function or "caller")
     if found is None:

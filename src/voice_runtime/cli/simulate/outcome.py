@@ -76,7 +76,7 @@ def _failed(record: CallRecord) -> bool:
 def _notes(record: CallRecord) -> list[Annotation]:
     """What the carrier noted, what was heard and said, and how fast the agent answered and fell silent."""
     timeline, words = record.timeline, record.heard
-    spoken = words.phrases()
+    spoken = words.utterances()
     if not words:
         for span in timeline.agent_turns:
             text = f"({span.duration_ms / 1000:.1f} s of sound)"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias, assert_never
 
 from voice_runtime.cli.simulate.keyboard import Keyboard
 from voice_runtime.errors import AudioFormatError
 from voice_runtime.simulator import Line
+from voice_runtime.simulator.person import Voice
 
 __all__ = ["HELP", "TypedCaller", "understand"]
 
@@ -120,8 +121,9 @@ def _seconds(name: str, text: str) -> float:
 class TypedCaller:
     """A script. What cannot be done is told, and the call goes on."""
 
-    def __init__(self, keyboard: Keyboard, tell: Callable[[str], None], fail: Callable[[str], None]):
+    def __init__(self, keyboard: Keyboard, voice: Voice, tell: Callable[[str], None], fail: Callable[[str], None]):
         self._keyboard = keyboard
+        self._voice = voice
         self._tell = tell
         self._fail = fail
 
@@ -141,9 +143,9 @@ class TypedCaller:
     async def _perform(self, command: Command, line: Line) -> None:
         match command:
             case Speak(text):
-                await line.say(text)
+                await line.say(await self._spoken(text), text)
             case Interrupt(text):
-                await line.interrupt_after(_INTERRUPT_AFTER, text)
+                await line.interrupt_after(_INTERRUPT_AFTER, await self._spoken(text), text)
             case Press(digits):
                 line.press(digits)
                 await line.wait_until_keys_pressed()
@@ -152,7 +154,7 @@ class TypedCaller:
             case Mumble(seconds):
                 await line.mumble(seconds)
             case PlayFile(path):
-                await line.play(Path(path), path)
+                await line.play(path, path)
             case Note(text):
                 line.note(text)
             case HearOut():
@@ -163,3 +165,7 @@ class TypedCaller:
                 line.hang_up()
             case _:
                 assert_never(command)
+
+    async def _spoken(self, text: str) -> bytes:
+        """In a thread: a voice may take its time, and the line goes on."""
+        return await asyncio.to_thread(self._voice, text)

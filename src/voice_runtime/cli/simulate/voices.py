@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from voice_runtime.audio.spelling import spell
 from voice_runtime.errors import ProviderLoadError
@@ -35,4 +37,9 @@ def _espeak(tts: StreamingTts) -> Voice:
     async def whole(text: str) -> bytes:
         return b"".join([chunk async for chunk in tts.synthesize(text)])
 
-    return lambda text: asyncio.run(whole(text))
+    @lru_cache(maxsize=256)
+    def voice(text: str) -> bytes:
+        with ThreadPoolExecutor(1) as elsewhere:  # a script calls this on a loop, where no other one can run
+            return elsewhere.submit(asyncio.run, whole(text)).result()
+
+    return voice
