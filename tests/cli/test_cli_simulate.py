@@ -50,6 +50,11 @@ def typed(text: str, *arguments: str) -> Result:
     return CliRunner().invoke(app, [*arguments], input=text, catch_exceptions=False)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 def test_somebody_types_and_sees_what_a_foreign_application_does(foreign: str) -> None:
     """Its words, its marks, and what Twilio would log, as it happens; the call ends when it hangs up."""
     result = typed(
@@ -71,8 +76,10 @@ def test_the_same_script_three_times_at_once(run: Run, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "call.yaml").write_text("- hears: name\n- hear_out\n- say: Ann\n- hears: hi ann\n")
     options = ("--auth-token", TOKEN, "--public-url", PUBLIC, "--voice", "spelled", "--record", "call.wav")
-    with Served(tmp_path, "program:app") as served:
-        url = served.url + "/incoming"
+    port, sid = free_port(), "AC" + "2" * 32
+    account = {"TWILIO_API_BASE_URL": f"http://127.0.0.1:{port}", "TWILIO_ACCOUNT_SID": sid}
+    with Served(tmp_path, "program:app", **account) as served:
+        url, options = served.url + "/incoming", (*options, "--api-port", str(port), "--account-sid", sid)
         result = run("simulate", url, *options, "--script", "call.yaml", "--calls", "3", "--json")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
@@ -88,8 +95,7 @@ def test_the_application_calls_and_a_script_answers(run: Run, foreign: str, tmp_
     (tmp_path / "answers.py").write_text(
         'async def caller(line):\n    await line.hears("hello")\n    await line.hears("goodbye", timeout=0.5)\n'
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
 
     def place() -> None:
         while True:
@@ -106,7 +112,9 @@ def test_the_application_calls_and_a_script_answers(run: Run, foreign: str, tmp_
     placing = threading.Thread(target=place)
     placing.start()
     account = ("--auth-token", FOREIGN_TOKEN, "--account-sid", "AC" + "1" * 32, "--api-port", str(port))
-    result = run("simulate", f"{foreign}/voice", "--listen", "--script", "answers.py", "--picture", "call.svg", *account)
+    result = run(
+        "simulate", f"{foreign}/voice", "--listen", "--script", "answers.py", "--picture", "call.svg", *account
+    )
     placing.join(10)
     assert result.exit_code == 1
     assert f"TWILIO_API_BASE_URL=http://127.0.0.1:{port}" in result.stdout

@@ -70,13 +70,13 @@ class _Simulation:
     async def run(self, destination: Destination | None, door: socket.socket) -> Outcome:
         carrier = self._carrier
         carrier.on_call = self._begun
+        if self._wanted.listen:
+            carrier.any_phone = self._cast.phone  # before the first request can come
         async with serving(rest_app(carrier.rest), door):
             with _on_signals(self._stop):
                 self._announce(url_of(door), destination)
                 self._cast.start()
-                if self._wanted.listen:
-                    carrier.any_phone = self._cast.phone
-                elif destination is not None:
+                if destination is not None and not self._wanted.listen:
                     for _ in range(self._wanted.calls):
                         carrier.dial_in(
                             destination.announced_url,

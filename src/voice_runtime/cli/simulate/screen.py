@@ -7,7 +7,7 @@ from typing import assert_never
 from rich.console import Console
 from rich.text import Text
 
-from voice_runtime.simulator import Annotation, NoteKind, Violation, ViolationCode
+from voice_runtime.simulator import Annotation, NoteKind, Violation
 from voice_runtime.simulator.onlooker import (
     AgentFellSilent,
     AgentSpoke,
@@ -61,8 +61,7 @@ class Screen:
             case Noted(note):
                 self._note(note)
             case Violated(violation):
-                usual = violation.code is ViolationCode.SERVER_CLOSED
-                self._line(violation.at, "twilio", told(violation), "yellow" if usual else "bold red")
+                self._line(violation.at, "twilio", told(violation), "yellow" if violation.harmless else "bold red")
                 if hint := next((hint for seen, hint in _HINTS.items() if seen in violation.detail), ""):
                     self._line(violation.at, "", hint, "red")
             case Requested(at, request):
