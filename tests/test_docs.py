@@ -307,6 +307,11 @@ def test_every_file_of_examples_is_mentioned() -> None:
         assert f"examples/{path.name}" in everything, path.name
 
 
+def _tests() -> set[str]:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    return {name for source in sources for name in re.findall(r"^(?:async )?def (test_\w+)", source, re.MULTILINE)}
+
+
 def _known_names() -> set[str]:
     """Names of the package: modules, what they define, and members of their classes."""
     known = {name.upper() for name in Settings.model_fields}
@@ -347,7 +352,7 @@ def test_names_in_the_docs_exist() -> None:
         # names of the examples
         "caller", "answer", "MorseTts", "SomethingStt", "PaperCarrier", "parcel_desk", "number.text",
     }  # fmt: skip
-    known = _known_names() | others
+    known = _known_names() | others | _tests()
     words = re.compile(r"[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-Za-z_0-9]*)*(?:\(.*\))?")
     unknown: dict[str, set[str]] = {}
     for page in PAGES:

@@ -15,6 +15,7 @@ from voice_runtime.errors import CallHangupError
 from voice_runtime.events import CallEnd, CallEnded, EndReason
 from voice_runtime.recording import AudioMixer
 from voice_runtime.session import BargeIn, BlockingSession, VoiceSession
+from voice_runtime.session.speaking import MARK_GRACE_SECONDS
 from voice_runtime.telemetry.loop_lag import LoopLag
 from voice_runtime.transport import CallInfo, MediaTransport
 
@@ -140,7 +141,7 @@ class Switchboard:
             return
         if not session.is_disconnected:
             # What the handler queued without waiting for it is still to be heard.
-            await session.mark("handler-returned", timeout=session.stream.unplayed_seconds() + HANGUP_GRACE_SECONDS)
+            await session.mark("handler-returned", timeout=session.stream.unplayed_seconds() + MARK_GRACE_SECONDS)
             session.request_disconnect(EndReason.HANDLER_RETURNED)
 
     async def _apologise(self, session: VoiceSession) -> None:

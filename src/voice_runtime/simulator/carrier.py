@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from starlette.types import ASGIApp
 
@@ -33,6 +33,9 @@ from voice_runtime.tasks import TaskOwner
 from voice_runtime.wire.twiml import Reject
 
 __all__ = ["Carrier"]
+
+_LEFTOVER_SECONDS: Final = 10.0
+"""How long what outlives its call on a bad day, such as a late `stop`, may hold up the end."""
 
 
 class Carrier:
@@ -105,7 +108,7 @@ class Carrier:
         if running := [task for task in self._outcomes.values() if not task.done()]:
             await asyncio.wait(running)
         await self._texting.close()
-        await self._owner.close()
+        await self._owner.finish(_LEFTOVER_SECONDS)
         await self._network.addresses.close()
 
     # -- calls to the application -------------------------------------------------------------------------------------

@@ -113,10 +113,11 @@ class TwilioStream:
         """Carry the call until it is over."""
         tasks = self._tasks = TaskOwner(f"media-{self.info.stream_sid}")
         reading = tasks.start("read", self._read(call))
+        watching = tasks.start("watch", self._watch())
         watchers = [
             reading,
             tasks.start("write", self._write(call)),
-            tasks.start("watch", self._watch()),
+            watching,
             tasks.start("hangup", self._hang_up_on_request(call)),
         ]
         end = CallEnd(EndReason.CONNECTION_LOST, "cancelled")
@@ -126,6 +127,9 @@ class TwilioStream:
         finally:
             call.signal_disconnected(end)
             await tasks.close()
+            if watching.done() and not watching.cancelled() and watching.exception() is None:
+                # A half dead socket does not carry our close either: the caller would listen to silence.
+                await self._end_at_carrier()
             await self._socket.close()
             if self.malformed:
                 log.warning("call %s: %d malformed messages were ignored", self.info.call_sid, self.malformed)
@@ -226,14 +230,21 @@ class TwilioStream:
     async def _hang_up_on_request(self, call: CallPort) -> CallEnd:
         """REST first, then the socket: the other way round is an error in the operator's dashboard (31921)."""
         await call.disconnect_requested()
-        if self._control is not None and self.info.call_sid:
-            try:
-                await self._control.hang_up(self.info.call_sid)
-                await asyncio.sleep(CARRIER_CLOSE_SECONDS)  # the reader ends this sooner
-                log.warning("call %s: ended at the carrier, but its socket stayed open", self.info.call_sid)
-            except CarrierError as error:
-                log.error("call %s: not ended by REST, closing its socket instead: %s", self.info.call_sid, error)
+        if await self._end_at_carrier():
+            await asyncio.sleep(CARRIER_CLOSE_SECONDS)  # the reader ends this sooner
+            log.warning("call %s: ended at the carrier, but its socket stayed open", self.info.call_sid)
         return CallEnd(EndReason.AGENT_HUNG_UP)
+
+    async def _end_at_carrier(self) -> bool:
+        """Hang up by REST. False when there is no REST, or when it failed: then only the socket can be closed."""
+        if self._control is None or not self.info.call_sid:
+            return False
+        try:
+            await self._control.hang_up(self.info.call_sid)
+        except CarrierError as error:
+            log.error("call %s: not ended by REST, closing its socket instead: %s", self.info.call_sid, error)
+            return False
+        return True
 
 
 def _encoded(encoder: StreamEncoder, item: OutboundMark | OutboundClear) -> str:
