@@ -114,3 +114,26 @@ async def test_phones_that_are_not_answered(telephony) -> None:
             ends.append((await carrier.finished(call.sid)).status.value)
     assert ends == ["busy", "failed", "no-answer", "no-answer"]
     assert [form["CallStatus"] for _, form, _ in app.forms] == ends
+
+
+async def test_a_live_call_gets_other_terms(telephony) -> None:
+    """A fallback address, a callback and a time limit that `update` names count from then on."""
+    app = Application(listen, documents={"/fallback": "<Response><Pause length='600'/></Response>"})
+    carrier = await telephony(app)
+    opened = asyncio.Event()
+
+    async def caller(line: Line) -> None:
+        opened.set()
+        await line.stay()
+
+    call = carrier.dial_in(f"{PUBLIC}/voice", caller, status_callback=f"{PUBLIC}/status")
+    await opened.wait()
+    async with serving(rest_app(carrier.rest)) as api:
+        client = await sdk(carrier, api)
+        await asyncio.to_thread(client.calls(call.sid).update, time_limit=5, status_callback=f"{PUBLIC}/next")
+        changed = {"url": f"{PUBLIC}/missing", "fallback_url": f"{PUBLIC}/fallback"}
+        await asyncio.to_thread(client.calls(call.sid).update, **changed)
+        record = await carrier.finished(call)
+    assert record.ended_by is EndedBy.TIME_LIMIT and 4.9 < record.seconds < 6
+    assert [form["ErrorUrl"] for form in app.asked("/fallback")] == [f"{PUBLIC}/missing"]
+    assert (len(app.asked("/status")), [form["CallStatus"] for form in app.asked("/next")]) == (0, ["completed"])

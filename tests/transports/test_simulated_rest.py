@@ -26,7 +26,7 @@ class Exchange(NoTelephony):
     def place(self, call: SimulatedCall) -> None:
         self.placed.append(call)
 
-    def redirect(self, call: SimulatedCall, update: CallUpdate) -> None:
+    def update(self, call: SimulatedCall, update: CallUpdate) -> None:
         self.changed.append(update.twiml)
 
     def end(self, call: SimulatedCall) -> None:

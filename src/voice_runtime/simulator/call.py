@@ -58,6 +58,10 @@ class PhoneCall:
         """What is left of it when it is over, also when the person's script failed."""
         self._phone = phone
         self._plan = plan
+        self.fallback = plan.fallback
+        """Where to go when a document cannot be had or done."""
+        self._time_limit = network.time_limit if plan.time_limit is None else plan.time_limit
+        self._limiting: asyncio.Task[None] | None = None
         self._network = network
         self._orders: asyncio.Queue[_Order] = asyncio.Queue()
         self._handset = Handset(on_hang_up=self.hang_up)
@@ -86,6 +90,13 @@ class PhoneCall:
     def replace(self, document: Document) -> None:
         """Do this instead of what the call does now: `calls(sid).update(url=...)`."""
         self._orders.put_nowait(_Replace(document))
+
+    def limit(self, seconds: float) -> None:
+        """It ends so long after its answer."""
+        self._time_limit = seconds
+        if self._limiting is not None:
+            self._limiting.cancel()
+            self._limiting = self.live.owner.start("limit", self._limit())
 
     # -- its life -----------------------------------------------------------------------------------------------------
 
@@ -138,11 +149,10 @@ class PhoneCall:
             self.apart.set()
 
     async def _walk(self, document: Document) -> WalkEnd:
-        fallback = self._plan.fallback
         try:
             return await walk(document, self.live)
         except WebhookError as error:
-            if fallback is None:
+            if (fallback := self.fallback) is None:
                 raise
             self.live.complain(error.code, error.detail)
             form = (("ErrorCode", str(error.code.value)), ("ErrorUrl", document.url))
@@ -176,7 +186,7 @@ class PhoneCall:
 
     def _answered(self) -> None:
         """The limit of the call counts. Who was called speaks at once."""
-        self.live.owner.start("limit", self._limit())
+        self._limiting = self.live.owner.start("limit", self._limit())
         if self._plan.record is not None:
             self.live.recorder.start(self._plan.record)
         if self.leg.direction != "inbound":
@@ -198,8 +208,8 @@ class PhoneCall:
         self.hang_up()
 
     async def _limit(self) -> None:
-        limit = self._network.time_limit if self._plan.time_limit is None else self._plan.time_limit
-        await self.live.elapse(limit)
+        begun = self.live.answered_at or 0.0
+        await self.live.elapse(begun + self._time_limit - self._network.pace.now())
         self.hang_up(EndedBy.TIME_LIMIT)
 
     async def _end(self, end: _HangUp) -> CallRecord:

@@ -67,8 +67,17 @@ class RestOrders:
         self._rest.violations.append(Violation(0.0, ViolationCode.CONCURRENCY_LIMIT, detail))
         return True
 
-    def redirect(self, call: SimulatedCall, update: CallUpdate) -> None:
-        if live := self._calls.get(call.sid):
+    def update(self, call: SimulatedCall, update: CallUpdate) -> None:
+        live = self._calls.get(call.sid)
+        if live is None:
+            return
+        if update.fallback_url:
+            live.fallback = Document(update.fallback_url, update.fallback_method)
+        if update.status_callback:
+            live.live.reports.move(update.status_callback, update.status_callback_method)
+        if update.time_limit is not None:
+            live.limit(update.time_limit)
+        if update.url or update.twiml:
             live.replace(document_of(update.twiml, update.url, update.method))
 
     def end(self, call: SimulatedCall) -> None:

@@ -35,6 +35,10 @@ class StatusReports:
         self._number = 0
         self._tasks: list[asyncio.Task[None]] = []
 
+    def move(self, url: str, method: str) -> None:
+        """What comes is told to another address."""
+        self._url, self._method = url, method
+
     def call(self, event: str, status: str, seconds: float | None = None, extra: Form | None = None) -> None:
         """`seconds`: how long it lasted, for the event "completed" only. `extra`: more fields."""
         if not self._url or event not in self._events:

@@ -81,19 +81,21 @@ class Calls:
         if status:
             self._state.set_status(call, CallStatus(status))
             self._state.telephony.end(call)
-        elif fields.get("Url") or fields.get("Twiml"):
-            call.twiml, call.url = fields.get("Twiml"), fields.get("Url")
-            call.updated = self._state.clock.wall()
-            self._state.telephony.redirect(
-                call,
-                CallUpdate(
-                    url=call.url,
-                    twiml=call.twiml,
-                    method=fields.method("Method"),
-                    fallback_url=fields.get("FallbackUrl"),
-                    fallback_method=fields.method("FallbackMethod"),
-                ),
+        else:
+            update = CallUpdate(
+                url=fields.get("Url"),
+                twiml=fields.get("Twiml"),
+                method=fields.method("Method"),
+                fallback_url=fields.get("FallbackUrl"),
+                fallback_method=fields.method("FallbackMethod"),
+                status_callback=fields.get("StatusCallback"),
+                status_callback_method=fields.method("StatusCallbackMethod"),
+                time_limit=fields.whole("TimeLimit", 14400, 1, 86400) if fields.get("TimeLimit") else None,
             )
+            if update.url or update.twiml:
+                call.twiml, call.url = update.twiml, update.url
+            call.updated = self._state.clock.wall()
+            self._state.telephony.update(call, update)
         return JSONResponse(call.as_json())
 
     def delete(self, asked: Asked) -> Response:

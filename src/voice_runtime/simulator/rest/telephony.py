@@ -16,13 +16,17 @@ __all__ = ["CallUpdate", "Telephony", "NoTelephony"]
 
 @dataclass(frozen=True, slots=True)
 class CallUpdate:
-    """What a call in progress shall do instead: the TwiML at `url`, else `twiml`."""
+    """What a call in progress shall do instead: the TwiML at `url`, else `twiml`. What is empty or None stays."""
 
     url: str
     twiml: str
     method: str
     fallback_url: str
     fallback_method: str
+    status_callback: str
+    status_callback_method: str
+    time_limit: int | None
+    """Seconds since the answer."""
 
 
 class Telephony(Protocol):
@@ -34,7 +38,7 @@ class Telephony(Protocol):
     def place(self, call: SimulatedCall) -> None:
         """Dial, when its turn comes."""
 
-    def redirect(self, call: SimulatedCall, update: CallUpdate) -> None: ...
+    def update(self, call: SimulatedCall, update: CallUpdate) -> None: ...
 
     def end(self, call: SimulatedCall) -> None:
         """Its status is "completed" or "canceled" already."""
@@ -73,7 +77,7 @@ class NoTelephony:
     def place(self, call: SimulatedCall) -> None:
         pass
 
-    def redirect(self, call: SimulatedCall, update: CallUpdate) -> None:
+    def update(self, call: SimulatedCall, update: CallUpdate) -> None:
         pass
 
     def end(self, call: SimulatedCall) -> None:
