@@ -55,6 +55,26 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def calling(port: int, url: str) -> threading.Thread:
+    """Twilio's own client places a call, as soon as there is an API at the port."""
+
+    def place() -> None:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.02)
+        client = Client("AC" + "1" * 32, FOREIGN_TOKEN)
+        client.api.base_url = f"http://127.0.0.1:{port}"
+        client.calls.create(to="+15551234567", from_="+15550001111", url=url)
+        client.http_client.session.close()
+
+    placing = threading.Thread(target=place)
+    placing.start()
+    return placing
+
+
 def test_somebody_types_and_sees_what_a_foreign_application_does(foreign: str) -> None:
     """Its words, its marks, and what Twilio would log, as it happens; the call ends when it hangs up."""
     result = typed(
@@ -72,10 +92,12 @@ def test_somebody_types_and_sees_what_a_foreign_application_does(foreign: str) -
 
 
 def test_the_same_script_three_times_at_once(run: Run, tmp_path: Path) -> None:
-    """Against our own server, as its public address; the numbers are for programs, and each call is a file."""
+    """Against our own server, as its public address; the numbers are for programs, and each call is a file; a
+    little goes wrong, which the application is to bear."""
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "call.yaml").write_text("- hears: name\n- hear_out\n- say: Ann\n- hears: hi ann\n")
     options = ("--auth-token", TOKEN, "--public-url", PUBLIC, "--voice", "spelled", "--record", "call.wav")
+    options = (*options, "--bad-day", "jitter_ms=40,start_twice,doubled_callbacks=1", "--seed", "7")
     port, sid = free_port(), "AC" + "2" * 32
     account = {"TWILIO_API_BASE_URL": f"http://127.0.0.1:{port}", "TWILIO_ACCOUNT_SID": sid}
     with Served(tmp_path, "program:app", **account) as served:
@@ -83,7 +105,7 @@ def test_the_same_script_three_times_at_once(run: Run, tmp_path: Path) -> None:
         result = run("simulate", url, *options, "--script", "call.yaml", "--calls", "3", "--json")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    assert told["ok"] and len(told["calls"]) == 3
+    assert told["ok"] and len(told["calls"]) == 3, told
     for number, call in enumerate(told["calls"], start=1):
         assert [note["text"] for note in call["transcript"] if note["kind"] == "agent"][0] == "name?"
         assert len(call["response_ms"]) == 1 and call["violations"] == []
@@ -97,20 +119,7 @@ def test_the_application_calls_and_a_script_answers(run: Run, foreign: str, tmp_
     )
     port = free_port()
 
-    def place() -> None:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.02)
-        client = Client("AC" + "1" * 32, FOREIGN_TOKEN)
-        client.api.base_url = f"http://127.0.0.1:{port}"
-        client.calls.create(to="+15551234567", from_="+15550001111", url=f"{foreign}/voice")
-        client.http_client.session.close()
-
-    placing = threading.Thread(target=place)
-    placing.start()
+    placing = calling(port, f"{foreign}/voice")
     account = ("--auth-token", FOREIGN_TOKEN, "--account-sid", "AC" + "1" * 32, "--api-port", str(port))
     result = run(
         "simulate", f"{foreign}/voice", "--listen", "--script", "answers.py", "--picture", "call.svg", *account
@@ -120,6 +129,17 @@ def test_the_application_calls_and_a_script_answers(run: Run, foreign: str, tmp_
     assert f"TWILIO_API_BASE_URL=http://127.0.0.1:{port}" in result.stdout
     assert "failed: did not hear 'goodbye' within 0.5 s, but 'there'" in result.stdout
     assert Path("call.svg").read_text().startswith("<svg")
+
+
+def test_somebody_ready_made_answers(run: Run, foreign: str) -> None:
+    """A line that is busy is what was asked for, and no failure."""
+    options = ("--listen", "--person", "busy", "--auth-token", FOREIGN_TOKEN)
+    port = free_port()
+    placing = calling(port, f"{foreign}/voice")
+    result = run("simulate", f"{foreign}/voice", *options, "--account-sid", "AC" + "1" * 32, "--api-port", str(port))
+    placing.join(10)
+    assert result.exit_code == 0, result.output
+    assert "busy, 0.0 s, ended by: not_answered" in result.stdout
 
 
 def test_ctrl_c_hangs_up_and_a_call_that_fails_says_why(foreign: str, tmp_path: Path) -> None:
@@ -164,6 +184,9 @@ def test_ctrl_c_hangs_up_and_a_call_that_fails_says_why(foreign: str, tmp_path: 
         (("http://127.0.0.1:1/", "--script", "good.py", "--person", "silent"), "give one of them"),
         (("http://127.0.0.1:1/", "--person", "nobody"), "it is one of silent"),
         (("http://127.0.0.1:1/", "--person", "busy"), "give --listen"),
+        (("http://127.0.0.1:1/", "--bad-day", "rain=1"), "there is no 'rain'; there are jitter_ms"),
+        (("http://127.0.0.1:1/", "--bad-day", "loss"), "loss needs a number, as in loss=1"),
+        (("http://127.0.0.1:1/", "--bad-day", "rest=flood"), "rest has no fault 'flood'"),
         (("http://127.0.0.1:1/", "--calls", "2"), "nobody can type for all of them"),
         (("http://127.0.0.1:1/", "--voice", "loud"), "it is one of auto"),
     ],

@@ -262,7 +262,7 @@ def simulate(
         str, typer.Option(help="What the caller does: call.yaml, or file.py:function.", show_default=False)
     ] = "",
     person: Annotated[
-        str, typer.Option(help="The caller is silent; with --listen also busy or no-answer.", show_default=False)
+        str, typer.Option(help="silent, echo; with --listen also answering-machine, busy, ...", show_default=False)
     ] = "",
     voice: Annotated[
         str, typer.Option(help="For what is typed: espeak, spelled (tones for mock providers), auto.")
@@ -271,6 +271,10 @@ def simulate(
         bool, typer.Option("--listen", help="Wait for the application to place a call by REST, and answer it.")
     ] = False,
     calls: Annotated[int, typer.Option(min=1, max=1000, help="The same caller so often at once.")] = 1,
+    bad_day: Annotated[
+        str, typer.Option(help="What goes wrong: jitter_ms=200,loss=0.05,start_twice.", show_default=False)
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Chance of the bad day: the same seed brings the same day.")] = 0,
     caller: Annotated[str, typer.Option("--from", help="Who calls.")] = "+358401234567",
     called: Annotated[str, typer.Option("--to", help="The application's number.")] = "+358942721000",
     auth_token: Annotated[
@@ -313,6 +317,8 @@ def simulate(
         calls=calls,
         caller=caller,
         called=called,
+        bad_day=bad_day,
+        seed=seed,
         record=record,
         picture=picture,
         as_json=as_json,

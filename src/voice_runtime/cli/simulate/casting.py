@@ -17,16 +17,49 @@ from voice_runtime.cli.simulate.typed import TypedCaller
 from voice_runtime.cli.simulate.voices import choose_voice
 from voice_runtime.cli.simulate.wanted import Wanted
 from voice_runtime.errors import CallHangupError, ConfigurationError
-from voice_runtime.simulator import Line, Phone, Script, load_script, waits_for_hang_up
-from voice_runtime.simulator.rest import CallStatus
+from voice_runtime.simulator import (
+    Line,
+    Menu,
+    Phone,
+    Script,
+    answering_machine,
+    busy,
+    call_screening,
+    ivr,
+    load_script,
+    no_answer,
+    person,
+    unreachable,
+    waits_for_hang_up,
+)
 
-__all__ = ["PEOPLE", "Cast", "cast_for"]
+__all__ = ["CALLERS", "PEOPLE", "Cast", "cast_for"]
+
+_SUPPORT = Menu("For invoices press one.", {"1": "Nobody is free."})
+_MENU = Menu(
+    "Welcome. For sales press one, for support press two.",
+    {"1": "You are through to sales.", "sales": "You are through to sales.", "2": _SUPPORT, "support": _SUPPORT},
+)
+
+CALLERS: dict[str, Callable[[], Phone]] = {
+    "silent": lambda: Phone(waits_for_hang_up(600.0)),
+    "echo": lambda: Phone(_echo),
+}
+"""Who may call, or answer."""
 
 PEOPLE: dict[str, Callable[[], Phone]] = {
-    "silent": lambda: Phone(waits_for_hang_up(600.0)),
-    "busy": lambda: Phone(outcome=CallStatus.BUSY),
-    "no-answer": lambda: Phone(rings=15.0, outcome=CallStatus.NO_ANSWER),
+    **CALLERS,
+    "person": person,
+    "answering-machine": answering_machine,
+    "ivr": lambda: ivr(_MENU),
+    "screening": call_screening,
+    "busy": busy,
+    "no-answer": no_answer,
+    "unreachable": unreachable,
 }
+"""Who may answer."""
+
+_ONSET = 1600  # bytes, 200 ms: more than passes until a sound is noticed
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +89,21 @@ def cast_for(wanted: Wanted, screen: Screen) -> Cast:
         if wanted.person not in PEOPLE:
             raise ValueError(f"--person {wanted.person}: it is one of {', '.join(PEOPLE)}")
         phone = PEOPLE[wanted.person]()
-        if phone.outcome is not CallStatus.COMPLETED and not wanted.listen:
-            raise ValueError(f"--person {wanted.person} does not answer, and cannot call: give --listen")
+        if wanted.person not in CALLERS and not wanted.listen:
+            raise ValueError(f"--person {wanted.person} answers calls, and makes none: give --listen")
         return Cast(replace(phone, script=_watched(phone.script, fail), voice=voice), failures)
     keyboard = Keyboard()
     hint = f"type what the caller says (voice: {name}), or :help"
     return Cast(Phone(TypedCaller(keyboard, voice, screen.say, fail)), failures, hint, keyboard.start)
+
+
+async def _echo(line: Line) -> None:
+    """Says what the agent said, when the agent has stopped."""
+    while True:
+        await line.wait_until_agent_speaks(600)
+        began = max(0, len(line.ear) - _ONSET)
+        await line.wait_until_agent_stops(500, 600)
+        await line.say(bytes(line.ear[began:-_ONSET]), "(echo)")
 
 
 def _load_script(named: str) -> Script:
@@ -109,7 +151,7 @@ def _imported(path: Path) -> Any:
 def _watched(script: Script, fail: Callable[[str], None]) -> Script:
     """`script`, whose failure is told instead of raised; then the person hangs up."""
 
-    async def person(line: Line) -> None:
+    async def kept(line: Line) -> None:
         try:
             await script(line)
         except CallHangupError:
@@ -120,7 +162,7 @@ def _watched(script: Script, fail: Callable[[str], None]) -> Script:
             log.debug("the script failed", exc_info=error)
             fail(f"{_told(error)}, after {line.time:.1f} s on the line")
 
-    return person
+    return kept
 
 
 def _told(error: Exception, path: str = "") -> str:

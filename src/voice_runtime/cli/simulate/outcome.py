@@ -94,6 +94,8 @@ def _measured(record: CallRecord) -> list[str]:
         lines.append(f"the agent answered after {', '.join(f'{answer.latency_ms:.0f}' for answer in answers)} ms")
     if barge_ins := timeline.barge_ins():
         lines.append(f"interrupted, it was silent after {', '.join(f'{b.latency_ms:.0f}' for b in barge_ins)} ms")
+    if record.message:
+        lines.append(f"left on the machine: {record.message}")
     if gaps := timeline.agent_gaps():
         longest = max(gap.duration_ms for gap in gaps)
         lines.append(f"pauses in its speech of more than 60 ms: {len(gaps)}, the longest {longest:.0f} ms")
@@ -112,6 +114,7 @@ def _facts(record: CallRecord) -> dict[str, Any]:
         "seconds": round(record.seconds, 2),
         "response_ms": [round(found.latency_ms) for found in timeline.responses()],
         "barge_in_ms": [round(found.latency_ms) for found in timeline.barge_ins()],
+        "message": record.message,
         "gap_ms": [round(found.duration_ms) for found in timeline.agent_gaps()],
         "dropout_ms": [round(found.duration_ms) for found in timeline.dropouts()],
         "violations": [_violation(found) for found in record.violations],

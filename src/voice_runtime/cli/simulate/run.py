@@ -16,6 +16,7 @@ from voice_runtime.cli.serving import loop_factory
 from voice_runtime.cli.simulate.casting import Cast, cast_for
 from voice_runtime.cli.simulate.outcome import Outcome, write_files
 from voice_runtime.cli.simulate.screen import Screen
+from voice_runtime.cli.simulate.switches import parse_bad_day
 from voice_runtime.cli.simulate.wanted import Wanted
 from voice_runtime.simulator import Carrier, rest_app
 from voice_runtime.simulator.call import PhoneCall
@@ -36,6 +37,7 @@ def run_simulate(wanted: Wanted) -> int:
         destination = wanted.destination()
         sid, token = wanted.account.checked()
         cast = cast_for(wanted, screen)
+        bad_day = parse_bad_day(wanted.bad_day)
         door = open_door(wanted.account.api_port)
     except ValueError as error:
         give_up(f"{error}.", USAGE)
@@ -43,7 +45,7 @@ def run_simulate(wanted: Wanted) -> int:
         give_up(f"--api-port {wanted.account.api_port}: {error.strerror}.", USAGE)
     with door, asyncio.Runner(loop_factory=loop_factory()) as runner:
         addresses = {} if destination is None else destination.addresses
-        carrier = Carrier(token, account_sid=sid or ACCOUNT_SID, addresses=addresses)
+        carrier = Carrier(token, account_sid=sid or ACCOUNT_SID, addresses=addresses, bad_day=bad_day, seed=wanted.seed)
         outcome = runner.run(_Simulation(wanted, carrier, cast, screen).run(destination, door))
     outcome.show(screen, transcripts=wanted.calls == 1 or wanted.verbose)
     if wanted.as_json:

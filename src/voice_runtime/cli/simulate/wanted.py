@@ -46,6 +46,8 @@ class Wanted:
     calls: int = 1
     caller: str = "+358401234567"
     called: str = "+358942721000"
+    bad_day: str = ""
+    seed: int = 0
     record: Path | None = None
     picture: Path | None = None
     as_json: bool = False
