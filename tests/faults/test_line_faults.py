@@ -106,6 +106,22 @@ def test_a_socket_that_stays_open_after_the_caller_has_gone_is_closed(phone: Pho
     assert (record.ended_by, agent.ends) == (EndedBy.CALLER, [(EndReason.CALLER_HUNG_UP, Fault.CALLER)])
 
 
+def test_frames_of_any_size_are_heard_whole(phone: PhoneTests) -> None:
+    """One byte or a second of audio in a message: every byte of it reaches the handler, in order."""
+    got = bytearray()
+
+    async def listens_in(call: VoiceSession) -> None:
+        async for frame in call.audio():
+            got.extend(frame)
+
+    async def caller(line: Line) -> None:
+        await line.say(beep(400, 1000))
+        await line.pause(5)
+
+    record = phone.call(Agent(listens_in).app, caller, bad_day=BadDay(repacks=True))
+    assert beep(400, 1000) in got and bytes(got) in record.mouth
+
+
 # -- marks -------------------------------------------------------------------------------------------------------------
 
 

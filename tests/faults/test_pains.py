@@ -179,3 +179,48 @@ def test_a_caller_who_leaves_during_the_hang_up_ends_the_call_once(phone: PhoneT
     agent = Agent(answer)
     phone.call(agent.app, listens(2))
     assert len(agent.ends) == 1 and phone.errors() == ""
+
+
+def test_a_handler_that_ends_at_once_ends_the_call(phone: PhoneTests) -> None:
+    """Nothing was said, and nobody is left on the line."""
+
+    async def answer(call: VoiceSession) -> None:
+        return
+
+    agent = Agent(answer)
+    record = phone.call(agent.app, listens(30))
+    assert (record.ended_by, agent.ends) == (EndedBy.REST, [(EndReason.HANDLER_RETURNED, Fault.AGENT)])
+    assert record.seconds < 1
+
+
+def test_a_handler_that_never_ends_is_ended(phone: PhoneTests) -> None:
+    """VOICE_MAX_CALL_SECONDS: the line is hung up, and the reason says why."""
+
+    async def answer(call: VoiceSession) -> None:
+        await call.say("hello")
+        await asyncio.Event().wait()
+
+    agent = Agent(answer)
+    phone.options = {"settings": {"voice_max_call_seconds": 20.0}}
+    record = phone.call(agent.app, listens(60))
+    assert (record.ended_by, agent.ends) == (EndedBy.REST, [(EndReason.MAX_DURATION, Fault.RUNTIME)])
+    assert 19 < record.seconds < 22
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_wall_clock_that_jumps_changes_nothing(
+    phone: PhoneTests, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """The machine's time is set while the agent speaks: a call goes by a clock that nobody sets."""
+    words = "the quick brown fox jumps over the lazy dog"
+
+    async def answer(call: VoiceSession) -> None:
+        now = time.time
+        asyncio.get_running_loop().call_later(
+            1.0, lambda: monkeypatch.setattr(time, "time", lambda: now() + hours * 3600)
+        )
+        await call.say(words)
+
+    agent = Agent(answer)
+    record = phone.call(agent.app, listens(60))
+    assert MockTts.render(words) in record.ear and agent.outcomes == [PlaybackOutcome.PLAYED]

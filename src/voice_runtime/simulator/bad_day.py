@@ -24,6 +24,8 @@ class BadDay:
     hole_seconds: float = 1.0
     reorders: float = 0.0
     """Share of frames that change places with the next one, as on carriers that send what comes."""
+    repacks: bool = False
+    """Frames are not of 20 ms: they come in pieces of one byte up to one second."""
     frames_before_start: int = 0
     """So many frames of media come before `start`."""
     start_twice: bool = False

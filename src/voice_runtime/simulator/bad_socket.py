@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from random import Random
 from typing import Final
+
+import msgspec
 
 from voice_runtime.audio.frames import SILENCE_FRAME
 from voice_runtime.simulator.bad_day import BadDay
@@ -18,6 +21,7 @@ from voice_runtime.wire import media
 __all__ = ["BadSocket"]
 
 _MOST_UNDER_WAY: Final = 500
+_PIECES: Final = (1, 37, 160, 1600, 8000)  # bytes
 _HOLD_SHARE: Final = 0.05  # of frames that jitter holds up, and all behind them
 
 
@@ -32,6 +36,7 @@ class BadSocket:
         self._under_way: deque[tuple[float, str]] = deque()
         self._leaves_at = 0.0  # when the last of those leaves
         self._swapped = ""
+        self._unpacked, self._piece = bytearray(), 1
         self._sent_chars = 0
         self._closing = False
         self._moved = asyncio.Event()
@@ -83,6 +88,9 @@ class BadSocket:
     def _take(self, message: str) -> None:
         event = message[10 : message.index('"', 10)]  # {"event":"media",...
         match event:
+            case "media" if self._day.repacks:
+                for piece in self._repacked(message):
+                    self._take_media(piece)
             case "media":
                 self._take_media(message)
             case "mark":
@@ -98,6 +106,16 @@ class BadSocket:
                 self._pass_on(message)
                 if event == "connected":
                     self.opening.append(message)
+
+    def _repacked(self, message: str) -> Iterator[str]:
+        whole = media.decode_from_carrier(message)
+        assert isinstance(whole, media.Media)
+        self._unpacked += whole.media.payload
+        while len(self._unpacked) >= self._piece:
+            body = msgspec.structs.replace(whole.media, payload=bytes(self._unpacked[: self._piece]))
+            del self._unpacked[: self._piece]
+            self._piece = self._random.choice(_PIECES)
+            yield media.encode_to_server(msgspec.structs.replace(whole, media=body))
 
     def _take_media(self, message: str) -> None:
         day, now = self._day, self._pace.now()
