@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from soak_plans import MAX_CALL_SECONDS, BatchPlan, CallPlan
 from voice_runtime import BlockingSession, VoiceApp, VoiceSession
 from voice_runtime.audio import read_wav
 from voice_runtime.errors import CarrierError
-from voice_runtime.events import EndReason
+from voice_runtime.events import CallEnd, EndReason
 from voice_runtime.mock import MockStt
 from voice_runtime.simulator import CallRecord, EndedBy, Line, Phone
 from voice_runtime.simulator.rest import FAULTS
@@ -107,18 +107,44 @@ async def _settled(system: PhoneSystem, outcome: Outcome) -> None:
         outcome.fail(None, f"left on the switchboard: {left}")
 
 
+class _Session(VoiceSession):
+    """Tells how long its call lived on after the agent wanted its end."""
+
+    def __init__(self, late: Callable[[float, str | None], None]) -> None:
+        super().__init__()
+        self._late = late
+        self._asked_at: float | None = None
+
+    def request_disconnect(self, reason: EndReason = EndReason.AGENT_HUNG_UP, detail: str = "") -> None:
+        if self._asked_at is None:
+            self._asked_at = self.clock.monotonic()
+        super().request_disconnect(reason, detail)
+
+    def signal_disconnected(self, end: CallEnd | None = None) -> None:
+        if self._asked_at is not None and not self.is_disconnected:
+            self._late(self.clock.monotonic() - self._asked_at, self.call_sid)
+        super().signal_disconnected(end)
+
+
 class _Sessions:
     """Counts the sessions that are made, and knows which of them are still there."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch: BatchPlan, outcome: Outcome) -> None:
         self.made = 0
         self.living: weakref.WeakSet[VoiceSession] = weakref.WeakSet()
+        self._outcome = outcome
+        # REST that stalls holds up an end; so does a carrier that ends the call and keeps the socket.
+        self._patience = 60.0 if batch.rest_faults or batch.over_sockets else 10.0
 
     def __call__(self) -> VoiceSession:
-        session = VoiceSession()
+        session = _Session(self._late)
         self.made += 1
         self.living.add(session)
         return session
+
+    def _late(self, seconds: float, call_sid: str | None) -> None:
+        if seconds > self._patience:
+            self._outcome.fail(None, f"call {call_sid} lived on for {seconds:.1f} s after the agent had ended it")
 
 
 def _application(plans: dict[str, CallPlan], batch: BatchPlan, sessions: _Sessions) -> VoiceApp:
@@ -166,13 +192,14 @@ async def _live(batch: BatchPlan, plans: list[CallPlan], outcome: Outcome, log: 
     loop.set_exception_handler(
         lambda _, context: outcome.fail(None, f"in the loop: {context.get('message')} {context.get('exception')!r}")
     )
-    sessions = _Sessions()
+    sessions = _Sessions(batch, outcome)
     sids: dict[int, str] = {}
     app = _application({plan.phone_number: plan for plan in plans}, batch, sessions)
     settings = {
         "voice_max_loop_lag_ms": 0.0,
         "voice_max_call_seconds": MAX_CALL_SECONDS,
         "voice_media_timeout": 20.0,
+        "twilio_http_timeout": 10.0,
         "voice_record_dir": folder if batch.records else "",
     }
     system = PhoneSystem(app, over_sockets=batch.over_sockets, settings=settings, seed=batch.seed)

@@ -39,6 +39,7 @@ class BadSocket:
         self._unpacked, self._piece = bytearray(), 1
         self._sent_chars = 0
         self._closing = False
+        self._reading = asyncio.Lock()  # at the end, the stream's reader and our own may meet
         self._moved = asyncio.Event()
         self._broken: asyncio.Future[SocketEnded] = asyncio.get_running_loop().create_future()
         self._hole_from = self._next_hole()
@@ -63,7 +64,8 @@ class BadSocket:
     async def receive(self) -> str | bytes:
         if self._takes_nothing:
             raise await asyncio.shield(self._broken)
-        message = await self._socket.receive()
+        async with self._reading:
+            message = await self._socket.receive()
         if self._takes_nothing:
             raise await asyncio.shield(self._broken)
         if self._day.reads_per_second is not None:
@@ -221,8 +223,9 @@ class BadSocket:
         """What is late comes, then the socket is closed; or it stays until the server closes it."""
         try:
             if self._day.keeps_socket_open or self._half_open:
-                while True:
-                    await self._socket.receive()
+                async with self._reading:
+                    while True:
+                        await self._socket.receive()
             await asyncio.wait({self._delivering})
             await self._socket.close()
         except SocketEnded:
