@@ -65,6 +65,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "stall": Fault.stall(30.0),
         "server-error": Fault.server_error(),
         "too-many-requests": Fault.too_many_requests(),
+        "wrong-region": Fault(FaultKind.STATUS, status=404, code=20404),
         "not-json": Fault.not_json(502),
         "redirect": Fault.redirect("https://elsewhere.invalid/"),
         "disconnect": Fault.disconnect(),
