@@ -16,7 +16,7 @@ ALICE, BOB = "+358401234567", "+358942721000"
 
 async def test_a_participant_is_dialled_muted_told_and_removed(telephony) -> None:
     """The room's events go to the first participant's callback."""
-    told = f"statusCallback='{PUBLIC}/status' statusCallbackEvent='join leave mute'"
+    told = f"statusCallback='{PUBLIC}/status' statusCallbackEvent='join leave mute hold'"
     room = f"<Conference beep='false' {told}>room</Conference>"
     app = Application(
         listen,
@@ -47,6 +47,8 @@ async def test_a_participant_is_dialled_muted_told_and_removed(telephony) -> Non
         await joined.wait()
         updated = await asyncio.to_thread(people("agent").update, muted=True, announce_url=f"{PUBLIC}/tell")
         assert updated.muted
+        assert (await asyncio.to_thread(people("agent").update, hold=True)).hold
+        assert not (await asyncio.to_thread(people("agent").update, hold=False)).hold
         listed = await asyncio.to_thread(people.list)
         assert {p.call_sid for p in listed} == {call.sid, one.call_sid}
         while not any(form["StatusCallbackEvent"] == "participant-mute" for form in app.asked("/status")):
@@ -58,5 +60,6 @@ async def test_a_participant_is_dialled_muted_told_and_removed(telephony) -> Non
         await asyncio.to_thread(client.conferences(conference.sid).update, status="completed")
         assert (await carrier.finished(call)).ended_by is EndedBy.TWIML
     events = [form["StatusCallbackEvent"] for form in app.asked("/status")]
-    assert sorted(events) == ["participant-join"] * 2 + ["participant-leave"] * 2 + ["participant-mute"]
+    held = ["participant-hold"], ["participant-mute", "participant-unhold"]
+    assert sorted(events) == held[0] + ["participant-join"] * 2 + ["participant-leave"] * 2 + held[1]
     assert TONE not in record.ear

@@ -78,10 +78,6 @@ class Playout:
         return self._queued / SAMPLE_RATE
 
     @property
-    def pending_marks(self) -> list[str]:
-        return [mark.name for mark in self._marks]
-
-    @property
     def violations(self) -> list[Violation]:
         """What Twilio would have logged: 31951 and 31931 only once per stream. `at` is seconds of the stream."""
         return list(self._violations)

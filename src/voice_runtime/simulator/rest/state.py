@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from voice_runtime.clock import Clock, SystemClock
+from voice_runtime.simulator.parameters import new_sid
 from voice_runtime.simulator.rest.faults import Fault, Faults
 from voice_runtime.simulator.rest.regions import HOME, ApiKey, Credentials
 from voice_runtime.simulator.rest.simulated_call import ENDED, CallStatus, SimulatedCall
@@ -54,7 +55,7 @@ class RestState:
     an account without any number does not ask. `violations`: what a request got away with, but meant otherwise.
     """
 
-    account_sid: str = field(default_factory=lambda: "AC" + secrets.token_hex(16))
+    account_sid: str = field(default_factory=lambda: new_sid("AC"))
     auth_token: str = field(default_factory=lambda: secrets.token_hex(16))
     clock: Clock = field(default_factory=SystemClock)
     telephony: Telephony = field(default_factory=NoTelephony)
@@ -125,7 +126,7 @@ class RestState:
         region: str = HOME,
     ) -> SimulatedCall:
         """A new call, queued."""
-        sid = "CA" + secrets.token_hex(16)
+        sid = new_sid("CA")
         given = fields or {}
         call = SimulatedCall(sid, self.account_sid, to, from_, direction, self.clock.wall(), given, events)
         call.twiml, call.url = given.get("Twiml", ""), given.get("Url", "")
@@ -136,7 +137,7 @@ class RestState:
     def add_message(
         self, to: str, from_: str, body: str, fields: Mapping[str, str] | None = None, media: tuple[str, ...] = ()
     ) -> SimulatedMessage:
-        sid = ("MM" if media else "SM") + secrets.token_hex(16)
+        sid = new_sid("MM" if media else "SM")
         message = SimulatedMessage(sid, self.account_sid, to, from_, body, self.clock.wall(), fields or {}, media=media)
         self.messages[sid] = message
         return message
@@ -145,7 +146,7 @@ class RestState:
         self, phone_number: str, *, voice_url: str = "", status_callback: str = "", sms_url: str = ""
     ) -> SimulatedNumber:
         """A number of the account. It has more to set, which may be set afterwards."""
-        sid = "PN" + secrets.token_hex(16)
+        sid = new_sid("PN")
         number = SimulatedNumber(sid, self.account_sid, phone_number, self.clock.wall())
         number.voice_url, number.status_callback, number.sms_url = voice_url, status_callback, sms_url
         self.numbers[sid] = number
@@ -161,7 +162,7 @@ class RestState:
                 return conference
         if not create or name.startswith("CF"):
             return None
-        sid = "CF" + secrets.token_hex(16)
+        sid = new_sid("CF")
         conference = SimulatedConference(sid, self.account_sid, name, self.clock.wall(), region=region)
         self.conferences[sid] = conference
         return conference
@@ -170,7 +171,7 @@ class RestState:
         self, call_sid: str, *, source: str = "StartCallRecordingAPI", conference_sid: str = "", channels: int = 1
     ) -> SimulatedRecording:
         """A recording that begins now."""
-        recording = SimulatedRecording("RE" + secrets.token_hex(16), self.account_sid, call_sid, self.clock.wall())
+        recording = SimulatedRecording(new_sid("RE"), self.account_sid, call_sid, self.clock.wall())
         recording.source, recording.conference_sid, recording.channels = source, conference_sid, channels
         self.recordings[recording.sid] = recording
         return recording

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-
 from starlette.responses import JSONResponse, Response
 
+from voice_runtime.simulator.parameters import new_sid
 from voice_runtime.simulator.rest.calls import find_call
 from voice_runtime.simulator.rest.fields import Asked, Fields
 from voice_runtime.simulator.rest.refusal import Refusal
@@ -36,7 +35,7 @@ class Streams:
         name = fields.get("Name")
         if name and any(s.name == name and s.status == "in-progress" for s in self._of(call.sid)):
             raise Refusal.invalid(f"Name {name!r} is already in use on this call")
-        sid = "MZ" + secrets.token_hex(16)
+        sid = new_sid("MZ")
         stream = SimulatedStream(
             sid, call.account_sid, call.sid, url, self._state.clock.wall(), name, track, parameters=_parameters(fields)
         )
