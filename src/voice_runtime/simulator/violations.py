@@ -98,5 +98,6 @@ _MEANINGS: Final = {
     ViolationCode.BAD_TRACK: "a bidirectional stream takes inbound_track only",
     ViolationCode.BINARY_FRAME: "messages on a media socket are text",
     ViolationCode.INVALID_MESSAGE: "no JSON, an unknown event, a field missing or too many, another stream's id",
+    ViolationCode.SUSPECT_AUDIO: "not Twilio, which plays it: an empty payload, or the header of a file",
     ViolationCode.NOT_SIMULATED: "Twilio may do this; the simulator does not",
 }
