@@ -18,8 +18,8 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)          ## a real phone call with real speech, offline
 	$(BIN)/voice-runtime demo
 
-test: $(STAMP)          ## the whole suite, offline
-	$(BIN)/python -m pytest
+test: $(STAMP)          ## the whole suite, offline; most of it waits, so four at once
+	$(BIN)/python -m pytest -n 4
 
 style: $(STAMP)
 	$(BIN)/ruff check .
