@@ -18,8 +18,9 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)          ## a real phone call with real speech, offline
 	$(BIN)/voice-runtime demo
 
-test: $(STAMP)          ## the whole suite, offline; most of it waits, so four at once
-	$(BIN)/python -m pytest -n 4
+test: $(STAMP)          ## the whole suite, offline: most of it waits, so four at once; what measures time, alone
+	$(BIN)/python -m pytest -n 4 -m 'not alone'
+	$(BIN)/python -m pytest -m alone
 
 style: $(STAMP)
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ Run = Callable[..., Result]
 PROGRAM = """
 from voice_runtime import VoiceSession
 
+pytestmark = pytest.mark.alone
+
 async def echo(call: VoiceSession) -> None:
     async for frame in call.audio():
         call.send_audio(frame)

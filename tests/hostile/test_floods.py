@@ -17,7 +17,6 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
-import pytest
 from cli_world import OUR_NUMBER, PUBLIC, TOKEN, Served
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -27,6 +26,8 @@ LIVE = 20
 PROGRAM = """
 import asyncio
 from voice_runtime import VoiceApp
+
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(90)]
 
 app = VoiceApp()
 
@@ -264,6 +265,3 @@ async def test_live_calls_do_not_notice_any_flood(tmp_path: Path) -> None:
     assert silent == [0] * LIVE
     assert code == 0 and len(refused) < 40
     assert descriptors < LIVE + 60
-
-
-pytestmark = pytest.mark.timeout(90)

@@ -7,12 +7,15 @@ import gc
 import os
 import weakref
 
+import pytest
 from websockets.asyncio.client import connect
 
 from voice_runtime import Settings, VoiceApp, VoiceSession
 from voice_runtime.server.fast_socket import FastSocket
 from voice_runtime.server.serving import Stop, serve
 from voice_runtime.wire.media import Media, MediaBody, Start, StartBody, encode_to_server
+
+pytestmark = pytest.mark.alone
 
 FRAME = bytes(range(160))
 AT_ONCE = 25

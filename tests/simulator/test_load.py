@@ -15,6 +15,8 @@ from voice_runtime.simulator.load import LoadPlan, LoadReport, ServerProbe, run_
 from voice_runtime.simulator.load.ear import Ear
 from voice_runtime.simulator.load.stamps import StampFinder, stamped_frame
 
+pytestmark = pytest.mark.alone
+
 Answer = Callable[[Socket], Awaitable[None]]
 
 

@@ -25,6 +25,8 @@ from voice_runtime.wire.signature import sign
 from voice_runtime.wire.twiml import ConnectStream, Dial, DialTarget, Hangup, Pause, Play, Redirect, Reject, Say, Verb
 from voice_runtime.wire.twiml import parse_twiml as parse
 
+pytestmark = pytest.mark.alone
+
 OURS = "+358942721000"
 
 

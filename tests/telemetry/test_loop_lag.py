@@ -13,6 +13,8 @@ from voice_runtime.clock import ManualClock
 from voice_runtime.telemetry.loop_lag import TURN_SECONDS, LoopLag
 from voice_runtime.telemetry.loop_watch import watched
 
+pytestmark = pytest.mark.alone
+
 
 async def running(lag: LoopLag) -> asyncio.Task[None]:
     measuring = asyncio.create_task(lag.run())
