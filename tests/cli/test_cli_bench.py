@@ -14,10 +14,10 @@ from click.testing import Result
 
 Run = Callable[..., Result]
 
+pytestmark = pytest.mark.alone
+
 PROGRAM = """
 from voice_runtime import VoiceSession
-
-pytestmark = pytest.mark.alone
 
 async def echo(call: VoiceSession) -> None:
     async for frame in call.audio():

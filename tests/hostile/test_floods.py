@@ -17,17 +17,18 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
+import pytest
 from cli_world import OUR_NUMBER, PUBLIC, TOKEN, Served
 from websockets.asyncio.client import ClientConnection, connect
 
 from voice_runtime.wire.signature import sign
 
 LIVE = 20
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(90)]
+
 PROGRAM = """
 import asyncio
 from voice_runtime import VoiceApp
-
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(90)]
 
 app = VoiceApp()
 
