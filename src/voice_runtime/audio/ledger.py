@@ -83,7 +83,18 @@ class _Segment:
 class PlayoutLedger:
     """The ledger of one call. An utterance is an int; None is audio that belongs to none (a tone, a beep)."""
 
-    __slots__ = ("_accounts", "_booked", "_head", "_late", "_marks", "_segments", "_speaker", "_tail", "ends_at")
+    __slots__ = (
+        "_accounts",
+        "_booked",
+        "_head",
+        "_held",
+        "_late",
+        "_marks",
+        "_segments",
+        "_speaker",
+        "_tail",
+        "ends_at",
+    )
 
     def __init__(self) -> None:
         self._accounts: dict[int | None, _Account] = {}
@@ -93,6 +104,7 @@ class PlayoutLedger:
         self._booked = 0  # up to here it is in the accounts and segments; the rest is of `_speaker`
         self._speaker: int | None = None
         self._head = 0  # the position of the playhead, as of the last event or question
+        self._held: int | None = None  # the bytes after this position are still under way to the carrier
         self.ends_at = float("-inf")
         """When the last byte sent will have been played."""
         self._late = 0.0  # what the echoes so far have added to that
@@ -115,6 +127,18 @@ class PlayoutLedger:
             self.ends_at = now
         self.ends_at += n / SAMPLE_RATE
         self._tail += n
+
+    def under_way(self, n: int) -> None:
+        """The last `n` bytes sent have not left yet, after all: nobody hears them before they have `left`."""
+        self._held = max(self._head, self._tail - n)
+
+    def left(self, now: float) -> None:
+        """What was under way has left. A carrier that ran dry meanwhile begins to play it now."""
+        if self._held is None:
+            return
+        self._settle(now)
+        self.ends_at = max(self.ends_at, now + (self._tail - self._held) / SAMPLE_RATE)
+        self._held = None
 
     def mark_sent(self, name: str) -> None:
         """A mark went to the carrier, after everything sent so far."""
@@ -150,6 +174,7 @@ class PlayoutLedger:
         self._segments.clear()
         self._marks.clear()
         self._tail = self._booked = self._head
+        self._held = None
         self.ends_at = now
         self._late = 0.0
 
@@ -225,6 +250,8 @@ class PlayoutLedger:
     def _estimate(self, now: float) -> int:
         left = self.ends_at - now
         position = self._tail - int(left * SAMPLE_RATE + 0.5) if left > 0 else self._tail
+        if self._held is not None and position > self._held:
+            position = self._held
         if self._marks and position > self._marks[0].position:
             return self._marks[0].position
         return position

@@ -86,8 +86,8 @@ class CallLife(MediaLine):
         self.stream.clear()
         for copy in (self._mixer, self.recorder):
             clear_agent = getattr(copy, "clear_agent", None)  # only some mixers lay audio on a timeline
-            if clear_agent is not None:
-                self._copy(clear_agent)
+            if copy is not None and clear_agent is not None:
+                self._copy(copy, clear_agent)
         run_on_loop(self._loop, self._cleared, self.stream_sid)
 
     def _cleared(self, stream_sid: str) -> None:

@@ -208,7 +208,11 @@ class MediaLine:
     @recorder.setter
     def recorder(self, recorder: Mixer | None) -> None:
         self._recorder = recorder
-        self.stream.on_audio = None if recorder is None else recorder.write_agent
+        self.stream.on_audio = None if recorder is None else self._record_agent
+
+    def _record_agent(self, data: bytes) -> None:
+        if self._recorder is not None:
+            self._copy(self._recorder, self._recorder.write_agent, data)
 
     def set_mixer(self, mixer: Mixer | None) -> None:
         """Copy the call's audio to `mixer`; None stops that. Any thread."""
@@ -216,19 +220,22 @@ class MediaLine:
 
     def tap_caller(self, data: bytes) -> None:
         if self._mixer is not None:
-            self._copy(self._mixer.write_caller, data)
+            self._copy(self._mixer, self._mixer.write_caller, data)
 
     def tap_agent(self, data: bytes) -> None:
         if self._mixer is not None:
-            self._copy(self._mixer.write_agent, data)
+            self._copy(self._mixer, self._mixer.write_agent, data)
 
-    def _copy(self, write: Callable[..., object], *data: bytes) -> None:
-        """A copy that cannot be made must not cost the call: it is logged once, and the mixer let go."""
+    def _copy(self, mixer: Mixer, write: Callable[..., object], *data: bytes) -> None:
+        """A copy that cannot be made must not cost the call: it is logged once, and whoever failed is let go."""
         try:
             write(*data)
-        except Exception:  # the mixer is the program's
-            log.exception("the mixer failed; the call goes on without it")
-            self._mixer = None
+        except Exception:  # a mixer may be the program's own, and this runs within the program's `send_audio`
+            log.exception("the %s failed; the call goes on without it", "mixer" if mixer is self._mixer else "recorder")
+            if mixer is self._mixer:
+                self._mixer = None
+            if mixer is self._recorder:
+                self.recorder = None
 
     # -- what a transport calls, on the loop ---------------------------------------------------------------------------
 
@@ -244,7 +251,7 @@ class MediaLine:
             if (subscription := reader()) is not None:
                 subscription.offer(data)
         if self._recorder is not None:
-            self._recorder.write_caller(data)
+            self._copy(self._recorder, self._recorder.write_caller, data)
         if self._mixer is not None and tap:
             self.tap_caller(data)
 

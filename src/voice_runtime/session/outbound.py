@@ -62,6 +62,7 @@ class OutboundStream:
         self.lock = threading.Lock()  # around the state only; never held across a callback or an await
         self._wire: Wire | None = None
         self._free: Wire | None = None  # the wire, unless an item is under way on it
+        self._under_way: OutboundAudio | None = None  # the item, if it is audio that nothing has cleared yet
         self._thread = 0  # of the wire
         self._items: deque[OutboundItem] = deque()
         self._head_offset = 0  # bytes of the first item that have left already
@@ -164,6 +165,7 @@ class OutboundStream:
 
     def _forget_items(self) -> None:
         self._items.clear()
+        self._under_way = None
         self._head_offset = 0
         self._partial_until = None
         self._chunks = 0
@@ -208,12 +210,20 @@ class OutboundStream:
 
     def carry(self, wire: Wire | None) -> None:
         """Hand everything to `wire` from now on, each item as soon as it may leave; None: to nobody."""
+        with self.lock:
+            self._under_way = None  # lost with the wire before this one
+            self._ledger.left(self.clock.monotonic())
         self._wire = self._free = wire
         self._thread = get_ident()
         self._pump()
 
     def sent(self) -> None:
         """What was under way has left: the wire can take more."""
+        with self.lock:
+            audio, self._under_way = self._under_way, None
+            self._ledger.left(self.clock.monotonic())
+        if audio is not None and self.on_audio is not None:
+            self.on_audio(audio.payload)
         self._free = self._wire
         self._pump()
 
@@ -222,10 +232,20 @@ class OutboundStream:
             self._hand(wire, item)
 
     def _hand(self, wire: Wire, item: OutboundItem) -> None:
-        if not wire(item) and self._free is wire:
-            self._free = None
-        if self.on_audio is not None and isinstance(item, OutboundAudio):
+        if not wire(item):
+            self._wait_for(item, wire)
+        elif self.on_audio is not None and isinstance(item, OutboundAudio):
             self.on_audio(item.payload)
+
+    def _wait_for(self, item: OutboundItem, wire: Wire) -> None:
+        """The item counts as sent, but is under way on `wire`: nothing follows, and nobody hears it, until `sent`."""
+        if self._free is not wire:
+            return
+        self._free = None
+        if isinstance(item, OutboundAudio):
+            with self.lock:
+                self._under_way = item
+                self._ledger.under_way(len(item.payload))
 
     def _take(self) -> OutboundItem | None:
         """Remove the next item if it may leave now; it counts as sent. If not, the pump runs again when one may."""

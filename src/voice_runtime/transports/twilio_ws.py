@@ -184,15 +184,20 @@ class TwilioStream:
         encoder = StreamEncoder(self.info.stream_sid)
         send, media, now = self._socket.send, encoder.media, loop.time
 
-        def lost(closed: SocketClosed) -> None:
-            if not broken.done():
-                broken.set_result(CallEnd(EndReason.CONNECTION_LOST, f"the socket broke while sending ({closed.code})"))
+        def failed(error: Exception) -> None:
+            """Ends the call, whatever it was: `wire` runs within the calls of the program, and raises nothing there."""
+            if broken.done():
+                return
+            if isinstance(error, SocketClosed):
+                broken.set_result(CallEnd(EndReason.CONNECTION_LOST, f"the socket broke while sending ({error.code})"))
+            else:
+                broken.set_exception(error)  # logged with this task
 
         async def finish(sending: Awaitable[None]) -> None:
             try:
                 await sending
-            except SocketClosed as closed:
-                lost(closed)
+            except Exception as error:  # reported by `failed`
+                failed(error)
                 return
             self._sending_since = None
             call.outbound_sent()
@@ -200,8 +205,8 @@ class TwilioStream:
         def wire(item: OutboundItem) -> bool:
             try:
                 sending = send(media(item.payload) if isinstance(item, OutboundAudio) else _encoded(encoder, item))
-            except SocketClosed as closed:
-                lost(closed)
+            except Exception as error:  # reported by `failed`
+                failed(error)
                 return False
             if sending is None:
                 return True
