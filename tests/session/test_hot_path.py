@@ -190,3 +190,59 @@ async def test_a_send_that_fails_in_any_way_ends_the_call_and_not_the_handler(at
     await asyncio.wait_for(running, 1)
     assert session.end is not None
     assert session.end.reason is EndReason.CONNECTION_LOST
+
+
+@pytest.mark.parametrize("stalls", [0.0, 0.2])
+async def test_frames_that_leave_at_once_keep_their_place_among_those_of_threads(stalls: float) -> None:
+    """The loop sends frames while threads put audio, marks and clears: nothing overtakes, nothing old follows."""
+    outbound = OutboundStream(lead_seconds=1e9)
+    loop = outbound.loop = asyncio.get_running_loop()
+    chance, got, under_way = random.Random(7), list[OutboundItem](), False
+
+    def wire(item: OutboundItem) -> bool:
+        nonlocal under_way
+        assert not under_way
+        got.append(item)
+        under_way = chance.random() < stalls
+        if under_way:
+            loop.call_soon(left)
+        return not under_way
+
+    def left() -> None:
+        nonlocal under_way
+        under_way = False
+        outbound.sent()
+
+    def put(producer: int, number: int) -> None:
+        epoch = outbound.epoch
+        outbound.put_audio((b"%d %06d %06d" % (producer, epoch, number)).ljust(160), None, epoch)
+
+    def produce(producer: int) -> None:
+        for number in range(400):
+            put(producer, number)
+            if number % 20 == producer:
+                outbound.put_mark("m")
+            if number % 50 == 40 + producer:
+                outbound.clear()
+
+    outbound.carry(wire)
+    threads = [asyncio.create_task(asyncio.to_thread(produce, producer)) for producer in range(1, 4)]
+    number = 0
+    while not all(thread.done() for thread in threads):
+        put(0, number)
+        number += 1
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while outbound.backlog_bytes or under_way:  # noqa: ASYNC110 - it must drain untouched
+            await asyncio.sleep(0)
+    clears, last = 0, dict.fromkeys(range(4), -1)
+    for item in got:
+        if isinstance(item, OutboundAudio):
+            for at in range(0, len(item.payload), 160):
+                producer, epoch, number = map(int, item.payload[at : at + 160].split())
+                assert epoch >= clears
+                assert number > last[producer]
+                last[producer] = number
+        elif not isinstance(item, OutboundMark):
+            clears += 1
+    assert 0 < clears <= outbound.epoch
