@@ -1,0 +1,105 @@
+"""The caller's side of the floor: voice, words, and when a turn of theirs may be taken for ended. Decides nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from voice_runtime.turns.policy import Ending, FloorPolicy
+from voice_runtime.turns.transcript import Transcript
+
+__all__ = ["Caller", "Pauses"]
+
+_MEMORY: Final = 0.8  # weight of what was known of a caller's pauses before the last one
+_MARGIN: Final = 1.25  # how much longer than usual a pause has to be
+_LEAST_VOICE: Final = 0.2  # seconds of voice that are a turn without words
+
+
+class Pauses:
+    """How long this caller pauses in mid-turn: a moving average of the pauses after which they went on."""
+
+    def __init__(self) -> None:
+        self._usual: float | None = None
+
+    def observe(self, pause: float) -> None:
+        self._usual = pause if self._usual is None else _MEMORY * self._usual + (1 - _MEMORY) * pause
+
+    def wait(self, policy: FloorPolicy, probability: float | None) -> float:
+        """How long to wait after the voice. `probability` that the turn is over shortens it, from the longest."""
+        learned = policy.min_wait if self._usual is None else self._usual * _MARGIN
+        shortest = min(max(learned, policy.min_wait), policy.max_wait)
+        if probability is None:
+            return shortest
+        return shortest + (policy.max_wait - shortest) * (1 - probability)
+
+
+class Caller:
+    """What is known of the caller at this moment."""
+
+    def __init__(self) -> None:
+        self.words = Transcript()
+        self.pauses = Pauses()
+        self.voice_since: float | None = None  # None: silent
+        self.voice_end: float | None = None
+        self._turn_voice_end: float | None = None  # the same, if it was in this turn
+        self.input_at = float("-inf")  # when the words or the keys last changed
+        self.asked_for = ""  # the text that the end-of-turn model was last asked about
+        self.probability: float | None = None
+        self.waits_for_model = False
+        self._pause: float | None = None  # before the voice that goes on now; a pause only if words come
+        self._voiced = 0.0
+        self._begun = False
+
+    @property
+    def voiced(self) -> bool:
+        return self.voice_since is not None
+
+    def voice_started(self, at: float, policy: FloorPolicy) -> None:
+        self.voice_since = at
+        if self.voice_end is None:
+            return
+        self._pause = at - self.voice_end
+        if self._pause >= policy.final_wait:
+            self.words.settle()
+
+    def voice_stopped(self, at: float) -> None:
+        if self.voice_since is not None:
+            self._voiced += max(at - self.voice_since, 0.0)
+            self.voice_since, self.voice_end, self._turn_voice_end = None, at, at
+
+    def input_came(self, now: float, policy: FloorPolicy) -> bool:
+        """Words or keys came: the pause before them was one in mid-turn, and what a model said of the turn is out of
+        date. Whether they are the first of the turn."""
+        first, self._begun = not self._begun, True
+        self.input_at = now
+        self.probability, self.waits_for_model = None, False
+        if self._pause is not None and 0 < self._pause <= policy.max_wait:
+            self.pauses.observe(self._pause)
+        self._pause = None
+        return first
+
+    def has_turn(self, policy: FloorPolicy) -> bool:
+        """Whether there is anything to answer."""
+        return bool(self.words) or (policy.ending is Ending.VOICE and self._voiced >= _LEAST_VOICE)
+
+    def due(self, policy: FloorPolicy) -> float:
+        """When the turn is over if nothing more comes."""
+        if not self.has_turn(policy):
+            wait = policy.max_wait if policy.ending is Ending.DECLARED else policy.final_wait
+            return (self.voice_end or 0.0) + wait
+        since = self._silent_since(policy)
+        due = since + (policy.max_wait if self.waits_for_model else self.pauses.wait(policy, self.probability))
+        if self.words.unfinished:
+            due = max(due, since + policy.final_wait)
+        if self.words.keys:
+            due = max(due, self.input_at + policy.key_wait)
+        return due
+
+    def _silent_since(self, policy: FloorPolicy) -> float:
+        """The end of the voice; without a detector, or when it missed a voice, the time of the last words."""
+        if self._turn_voice_end is not None and self.input_at - self._turn_voice_end <= policy.final_wait:
+            return self._turn_voice_end
+        return self.input_at
+
+    def turn_taken(self) -> None:
+        self.asked_for, self.probability, self.waits_for_model = "", None, False
+        self._voiced, self._begun, self._turn_voice_end = 0.0, False, None

@@ -1,0 +1,109 @@
+"""What the caller has said and no turn has taken yet: finals, the partial after them, and keys. Nothing is ever lost.
+
+A recogniser may be late with a final, or never send one. Then a turn takes the partial words as they are. The final
+that comes after that turn says the same words again, perhaps spelled better and perhaps with more behind them: the
+first are a correction of the turn, the others are new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Final
+
+from voice_runtime.turns.lexicon import Token, same_words, tokens
+
+__all__ = ["Hearing", "Transcript"]
+
+_ALIKE: Final = 0.6  # share of equal characters from which on two texts are taken for two hearings of one piece
+
+
+@dataclass(frozen=True, slots=True)
+class _Promoted:
+    """Partial words that a turn took, and the finals that it took before them."""
+
+    before: str
+    partial: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What a final brought: whether there are fresh words, and the better text of the last turn if it corrects that."""
+
+    fresh: bool
+    corrected: str | None = None
+
+
+class Transcript:
+    """The pending words and keys of one caller."""
+
+    def __init__(self) -> None:
+        self._finals: list[str] = []
+        self._partial = ""
+        self._promoted: _Promoted | None = None
+        self.keys = ""
+
+    @property
+    def text(self) -> str:
+        return " ".join([*self._finals, self._partial]).strip()
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last words are partial, and may change."""
+        return bool(self._partial)
+
+    def __bool__(self) -> bool:
+        return bool(self._finals or self._partial or self.keys)
+
+    def hear_partial(self, text: str) -> bool:
+        """Whether that changed the words. A recogniser that takes all words back again is not believed."""
+        _, fresh = self._split(text.strip())
+        if not tokens(fresh):
+            return False
+        was, self._partial = self._partial, fresh
+        return not same_words(was, fresh)
+
+    def hear_final(self, text: str) -> Hearing:
+        """Take a final."""
+        text = text.strip()
+        if not tokens(text):
+            return Hearing(fresh=False)
+        corrected, fresh = self._split(text)
+        promoted, self._promoted = self._promoted, None
+        if tokens(fresh):
+            self._finals.append(fresh)
+            self._partial = ""
+        if promoted is None or not corrected or same_words(corrected, promoted.partial):
+            return Hearing(fresh=bool(tokens(fresh)))
+        return Hearing(bool(tokens(fresh)), f"{promoted.before} {corrected}".strip())
+
+    def settle(self) -> None:
+        """The final of the partial words is overdue: what comes next does not replace them."""
+        if self._partial:
+            self._finals.append(self._partial)
+            self._partial = ""
+
+    def take(self) -> tuple[str, str]:
+        """The words and the keys, which are a turn's now."""
+        text, keys = self.text, self.keys
+        if self._partial:
+            self._promoted = _Promoted(" ".join(self._finals), self._partial)
+        self._finals, self._partial, self.keys = [], "", ""
+        return text, keys
+
+    def _split(self, text: str) -> tuple[str, str]:
+        """What `text` says of the words that the last turn took unfinished, and what it says that is new."""
+        if self._promoted is None:
+            return "", text
+        old, new = tokens(self._promoted.partial), tokens(text)
+        head = new[: len(old)]
+        if not head or not _alike(old, head):
+            return "", text
+        if len(new) <= len(old):
+            return text, ""
+        return text[: head[-1].end], text[new[len(old)].start :]
+
+
+def _alike(one: list[Token], other: list[Token]) -> bool:
+    first, second = (" ".join(token.folded for token in found) for found in (one, other))
+    return SequenceMatcher(None, first, second, autojunk=False).ratio() >= _ALIKE
