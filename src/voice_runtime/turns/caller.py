@@ -66,6 +66,10 @@ class Caller:
             self._voiced += max(at - self.voice_since, 0.0)
             self.voice_since, self.voice_end, self._turn_voice_end = None, at, at
 
+    def hear_partial(self, text: str, now: float, policy: FloorPolicy) -> bool:
+        """Whether that changed the words."""
+        return self.words.hear_partial(text, overdue=now - self.input_at >= policy.final_wait)
+
     def input_came(self, now: float, policy: FloorPolicy) -> bool:
         """Words or keys came: the pause before them was one in mid-turn, and what a model said of the turn is out of
         date. Whether they are the first of the turn."""

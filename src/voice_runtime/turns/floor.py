@@ -83,7 +83,7 @@ class Floor:
             case on.AudioStalled():
                 self._voice_stopped(self._now)
             case on.PartialHeard(text, confidence):
-                if self._caller.words.hear_partial(text):
+                if self._caller.hear_partial(text, self._now, self._policy):
                     self._words_came(confidence)
             case on.FinalHeard(text, confidence):
                 self._final_heard(text, confidence)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-from voice_runtime.turns.lexicon import Token, same_words, tokens
+from voice_runtime.turns.lexicon import same_words, tokens
 
 __all__ = ["Hearing", "Transcript"]
 
@@ -40,6 +40,7 @@ class Transcript:
     def __init__(self) -> None:
         self._finals: list[str] = []
         self._partial = ""
+        self._settled = ""  # one of the finals that is none
         self._promoted: _Promoted | None = None
         self.keys = ""
 
@@ -55,11 +56,16 @@ class Transcript:
     def __bool__(self) -> bool:
         return bool(self._finals or self._partial or self.keys)
 
-    def hear_partial(self, text: str) -> bool:
-        """Whether that changed the words. A recogniser that takes all words back again is not believed."""
-        _, fresh = self._split(text.strip())
+    def hear_partial(self, text: str, *, overdue: bool = False) -> bool:
+        """Whether that changed the words. A recogniser that takes all words back again is not believed. `overdue`: the
+        final of the words before should have come by now, so that others do not replace them."""
+        known, fresh = self._split(text.strip())
         if not tokens(fresh):
             return False
+        if not known:
+            self._promoted = None  # recognisers keep the order: its final will not come any more
+        if overdue and not _begins_alike(fresh, self._partial):
+            self.settle()
         was, self._partial = self._partial, fresh
         return not same_words(was, fresh)
 
@@ -71,8 +77,10 @@ class Transcript:
         corrected, fresh = self._split(text)
         promoted, self._promoted = self._promoted, None
         if tokens(fresh):
+            if self._settled and _begins_alike(fresh, self._settled):
+                self._finals.remove(self._settled)  # this is its final
             self._finals.append(fresh)
-            self._partial = ""
+            self._partial = self._settled = ""
         if promoted is None or not corrected or same_words(corrected, promoted.partial):
             return Hearing(fresh=bool(tokens(fresh)))
         return Hearing(bool(tokens(fresh)), f"{promoted.before} {corrected}".strip())
@@ -81,29 +89,32 @@ class Transcript:
         """The final of the partial words is overdue: what comes next does not replace them."""
         if self._partial:
             self._finals.append(self._partial)
-            self._partial = ""
+            self._settled, self._partial = self._partial, ""
 
     def take(self) -> tuple[str, str]:
         """The words and the keys, which are a turn's now."""
         text, keys = self.text, self.keys
         if self._partial:
             self._promoted = _Promoted(" ".join(self._finals), self._partial)
-        self._finals, self._partial, self.keys = [], "", ""
+        elif self._settled and self._finals[-1] == self._settled:
+            self._promoted = _Promoted(" ".join(self._finals[:-1]), self._settled)
+        self._finals, self._partial, self._settled, self.keys = [], "", "", ""
         return text, keys
 
     def _split(self, text: str) -> tuple[str, str]:
         """What `text` says of the words that the last turn took unfinished, and what it says that is new."""
         if self._promoted is None:
             return "", text
-        old, new = tokens(self._promoted.partial), tokens(text)
-        head = new[: len(old)]
-        if not head or not _alike(old, head):
+        if not _begins_alike(text, self._promoted.partial):
             return "", text
+        old, new = tokens(self._promoted.partial), tokens(text)
         if len(new) <= len(old):
             return text, ""
-        return text[: head[-1].end], text[new[len(old)].start :]
+        return text[: new[len(old) - 1].end], text[new[len(old)].start :]
 
 
-def _alike(one: list[Token], other: list[Token]) -> bool:
-    first, second = (" ".join(token.folded for token in found) for found in (one, other))
+def _begins_alike(text: str, other: str) -> bool:
+    """Whether two texts, as far as both go, are two hearings of the same."""
+    one, two = tokens(text), tokens(other)
+    first, second = (" ".join(token.folded for token in found[: min(len(one), len(two))]) for found in (one, two))
     return SequenceMatcher(None, first, second, autojunk=False).ratio() >= _ALIKE
