@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["ENGLISH", "Lexicon", "Meaning", "Token", "lexicon_for", "same_words", "tokens"]
+__all__ = ["ENGLISH", "Lexicon", "Meaning", "Token", "is_unspaced", "lexicon_for", "same_words", "tokens"]
 
 # Scripts that put no space between words: Thai, Lao, Myanmar, Khmer, kana, Han.
 _UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF))
@@ -23,7 +23,7 @@ class Token(NamedTuple):
 
     @property
     def is_character(self) -> bool:
-        return _unspaced(self.folded[0])
+        return is_unspaced(self.folded[0])
 
 
 def tokens(text: str) -> list[Token]:
@@ -32,7 +32,7 @@ def tokens(text: str) -> list[Token]:
     start: int | None = None
     for at, char in enumerate(text):
         kind = unicodedata.category(char)[0]
-        if kind == "L" and _unspaced(char):
+        if kind == "L" and is_unspaced(char):
             if start is not None:
                 found.append(_token(text, start, at))
                 start = None
@@ -56,7 +56,8 @@ def _token(text: str, start: int, end: int) -> Token:
     return Token(start, end, text[start:end].casefold().replace("’", "'").strip("'") or text[start:end])
 
 
-def _unspaced(char: str) -> bool:
+def is_unspaced(char: str) -> bool:
+    """Whether the character belongs to a script that puts no space between words."""
     code = ord(char)
     if code < 0x0E00:
         return False

@@ -20,10 +20,16 @@ _ALIKE: Final = 0.6  # share of equal characters from which on two texts are tak
 
 @dataclass(frozen=True, slots=True)
 class _Promoted:
-    """Partial words that a turn took, and the finals that it took before them."""
+    """Partial words that the last turn took, the finals that it took `before` them, and the partial words of the same
+    piece of speech that `earlier` turns took."""
 
     before: str
+    earlier: str
     partial: str
+
+    @property
+    def whole(self) -> str:
+        return f"{self.earlier} {self.partial}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,14 @@ class Transcript:
                 self._finals.remove(self._settled)  # this is its final
             self._finals.append(fresh)
             self._partial = self._settled = ""
-        if promoted is None or not corrected or same_words(corrected, promoted.partial):
-            return Hearing(fresh=bool(tokens(fresh)))
-        return Hearing(bool(tokens(fresh)), f"{promoted.before} {corrected}".strip())
+        fresh_words = bool(tokens(fresh))
+        if promoted is None or not corrected:
+            return Hearing(fresh_words)
+        found, known = tokens(corrected), len(tokens(promoted.earlier))
+        corrected = corrected[found[known].start :] if known < len(found) else promoted.partial
+        if same_words(corrected, promoted.partial):
+            return Hearing(fresh_words)
+        return Hearing(fresh_words, f"{promoted.before} {corrected}".strip())
 
     def settle(self) -> None:
         """The final of the partial words is overdue: what comes next does not replace them."""
@@ -94,20 +105,21 @@ class Transcript:
     def take(self) -> tuple[str, str]:
         """The words and the keys, which are a turn's now."""
         text, keys = self.text, self.keys
+        earlier = "" if self._promoted is None else self._promoted.whole
         if self._partial:
-            self._promoted = _Promoted(" ".join(self._finals), self._partial)
+            self._promoted = _Promoted(" ".join(self._finals), earlier, self._partial)
         elif self._settled and self._finals[-1] == self._settled:
-            self._promoted = _Promoted(" ".join(self._finals[:-1]), self._settled)
+            self._promoted = _Promoted(" ".join(self._finals[:-1]), earlier, self._settled)
         self._finals, self._partial, self._settled, self.keys = [], "", "", ""
         return text, keys
 
     def _split(self, text: str) -> tuple[str, str]:
-        """What `text` says of the words that the last turn took unfinished, and what it says that is new."""
-        if self._promoted is None:
+        """What `text` says of the words that turns took unfinished, and what it says that is new."""
+        if self._promoted is None or not tokens(text):
             return "", text
-        if not _begins_alike(text, self._promoted.partial):
+        if not _begins_alike(text, self._promoted.whole):
             return "", text
-        old, new = tokens(self._promoted.partial), tokens(text)
+        old, new = tokens(self._promoted.whole), tokens(text)
         if len(new) <= len(old):
             return text, ""
         return text[: new[len(old) - 1].end], text[new[len(old)].start :]
