@@ -343,3 +343,16 @@ def test_a_discarded_answer_is_never_heard() -> None:
     play.at(0.0, FinalHeard("two pizzas"))
     play.at(0.2, UtteranceQueued(1, 1), FinalHeard("or three"))
     assert play.until(1) == ["0.7 commit 2", "0.7 drop 1"]
+
+
+def test_an_utterance_that_ends_while_it_waits_is_never_started() -> None:
+    play = thinking()
+    play.at(1.0, UtteranceQueued(1, None), UtteranceQueued(2, 1), UtteranceEnded(2))
+    assert play.at(2.0, UtteranceEnded(1)) == [] and play.state is State.THINKING
+
+
+def test_scripts_may_be_mixed() -> None:
+    """Words are counted as words, characters as characters."""
+    play = speaking()
+    assert play.at(1.0, PartialHeard("pizza 两个")) == []
+    assert play.at(1.1, PartialHeard("large pizza两个")) == ["1.1 stop 1"]

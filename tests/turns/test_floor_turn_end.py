@@ -332,8 +332,15 @@ def test_words_and_keys_are_one_turn() -> None:
 
 def test_keys_that_somebody_else_collects_are_no_turn() -> None:
     play = FloorPlay(FloorPolicy(keys=KeyUse.PROGRAM))
-    play.at(0.0, CallStarted(), KeyPressed("1"))
-    assert play.until(9) == []
+    play.at(0.0, CallStarted())
+    play.at(4.0, KeyPressed("1"))
+    assert play.until(15) == ["14 prompt 1"]  # but somebody is there
+
+
+def test_a_terminator_without_any_keys_of_a_turn_under_way_is_a_key_too() -> None:
+    play = FloorPlay(CALM)
+    play.at(0.0, FinalHeard("press it"), KeyPressed("#"))
+    assert play.until(3)[0] == "2 begin 1 'press it' keys #"
 
 
 # -- limits, silence, the end ----------------------------------------------------------------------------------------
@@ -420,3 +427,43 @@ def test_somebody_else_may_declare_the_turn_over() -> None:
     play.at(0.0, VoiceStarted())
     play.at(0.8, VoiceStopped())
     assert play.at(1.0, TurnDeclared()) == ["1 begin 1 ''", "1 commit 1"]
+
+
+def test_before_any_turn_a_final_of_a_realtime_model_is_words_like_any() -> None:
+    play = FloorPlay(FloorPolicy(ending=Ending.VOICE, preemptive=False))
+    play.at(0.0, FinalHeard("hello"))
+    assert play.until(1) == ["0.5 begin 1 'hello'", "0.5 commit 1"]
+
+
+def test_a_voice_over_the_thinking_of_a_realtime_model_takes_the_turn_back() -> None:
+    play = FloorPlay(FloorPolicy(ending=Ending.VOICE))
+    play.at(0.0, VoiceStarted())
+    play.at(0.8, VoiceStopped())
+    play.at(2.0, VoiceStarted())
+    assert play.until(2.6) == ["2.5 cancel 1"]
+
+
+def test_a_model_that_answers_while_the_caller_speaks_again_is_heard_when_they_stop() -> None:
+    play = said("two pizzas", MODEL)
+    play.at(1.0, VoiceStarted())
+    play.at(1.1, EndOfTurnEstimated(1, 1.0))
+    play.at(1.2, VoiceStopped())
+    assert play.until(2)[0] == "1.7 begin 1 'two pizzas'"
+
+
+def test_the_final_of_words_already_settled_takes_their_place() -> None:
+    """The recogniser was slow, the caller went on: the words are there once."""
+    play = FloorPlay(FloorPolicy(preemptive=False, min_wait=2.0))
+    play.at(0.0, VoiceStarted(), PartialHeard("two piz"))
+    play.at(0.8, VoiceStopped())
+    play.at(2.0, VoiceStarted(), FinalHeard("two pizzas"))
+    play.at(2.6, VoiceStopped())
+    assert "4.6 begin 1 'two pizzas'" in play.until(9)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"min_wait": 4.0}, {"likely_end": 2.0}, {"min_confidence": -1.0}, {"min_words": 0}, {"min_characters": 0}]
+)
+def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be|probabilities"):
+        FloorPolicy(**wrong)  # type: ignore[arg-type]

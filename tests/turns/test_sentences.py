@@ -42,6 +42,7 @@ def test_a_dot_inside_a_sentence_does_not_end_it(sentence: str) -> None:
         ('He said "stop." Then he left.', ['He said "stop."', "Then he left."]),
         ("Really?! Yes.", ["Really?!", "Yes."]),
         ("We open at 9 a.m. Come early.", ["We open at 9 a.m.", "Come early."]),
+        ("Fruit etc.\nand more", ["Fruit etc.", "and more"]),
         ("You and I. Us.", ["You and I.", "Us."]),
         ("No. I do not.", ["No.", "I do not."]),
         ("apples\npears\n", ["apples", "pears"]),
@@ -76,6 +77,12 @@ def test_a_sentence_leaves_as_soon_as_the_next_begins() -> None:
     sentences = Sentences()
     assert sentences.feed("Hello there.") == []
     assert sentences.feed(" ") == ["Hello there. "]
+
+
+def test_an_abbreviation_waits_for_what_comes_to_tell_whether_it_ends_the_sentence() -> None:
+    sentences = Sentences()
+    assert sentences.feed("We open at 9 a.m. ") == []
+    assert sentences.feed("C") == ["We open at 9 a.m. "]
 
 
 def test_a_flush_gives_what_is_left_because_the_model_is_thinking() -> None:

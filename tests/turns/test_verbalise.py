@@ -44,6 +44,7 @@ ENGLISH = language_for("en-US")
         ("on Dec. 5, 1999", "on December fifth, nineteen ninety-nine"),
         ("March 1st at 9:05", "March first at nine oh five"),
         ("at 3:30 pm or 4 p.m. or 15:00", "at three thirty p m or four p m or fifteen hundred"),
+        ("in 1900, from 2500 steps", "in nineteen hundred, from two thousand five hundred steps"),
         ("since 1987, in 2005", "since nineteen eighty-seven, in two thousand five"),
         # measures
         ("50% off, 3.5 % more", "fifty percent off, three point five percent more"),
@@ -72,6 +73,7 @@ def test_a_pronunciation_matches_whole_words_and_comes_before_the_language() -> 
     assert verbalise("Nguyen, nguyen, SQL, sqlite, route 66", ENGLISH, own).text == (
         "win, nguyen, sequel, sqlite, route sixty six"
     )
+    assert verbalise("as it is", ENGLISH, Pronunciations({})).text == "as it is"
 
 
 def test_an_empty_word_has_no_pronunciation() -> None:

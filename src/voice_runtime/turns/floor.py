@@ -135,7 +135,7 @@ class Floor:
     # -- the caller's words and keys ----------------------------------------------------------------------------------
 
     def _final_heard(self, text: str, confidence: float | None) -> None:
-        if self._policy.ending is not Ending.WORDS and self._turns.number:
+        if self._policy.ending is not Ending.WORDS and self._turns.committed:
             if text.strip():  # the turn was taken without its words: these are they
                 self._out += self._turns.correct(f"{self._turns.committed_text} {text.strip()}".strip())
             return
@@ -190,7 +190,7 @@ class Floor:
         if self._policy.keys is KeyUse.PROGRAM:
             if self._policy.keys_interrupt:
                 self._stop_speech()  # only that: whoever collects keys may be what the agent is busy with
-            elif self.state is State.LISTENING:
+            if self.state is State.LISTENING:
                 self._listen()
             return
         words = self._caller.words

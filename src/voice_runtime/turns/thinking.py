@@ -39,7 +39,7 @@ class Turns:
         self.phase = Phase.NONE
         self.speculations = 0  # since the last commitment
         self._words = _Words()
-        self._committed = 0
+        self.committed = 0  # the last turn that was
         self.committed_text = ""
 
     def speculate(self, text: str, keys: str) -> list[Command]:
@@ -63,7 +63,7 @@ class Turns:
             commands.append(self._begin(_Words(text, keys)))
         self.phase = Phase.THINKING
         self.speculations = 0
-        self._committed, self.committed_text = self.number, text
+        self.committed, self.committed_text = self.number, text
         return [*commands, CommitTurn(self.number)]
 
     def answered(self, number: int) -> bool:
@@ -96,10 +96,10 @@ class Turns:
 
     def correct(self, text: str) -> list[Command]:
         """The text of the last committed turn is this."""
-        if not self._committed:
+        if not self.committed:
             return []
         self.committed_text = text
-        return [CorrectTurn(self._committed, text)]
+        return [CorrectTurn(self.committed, text)]
 
     def _begin(self, words: _Words) -> BeginTurn:
         self.number += 1

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from voice_runtime.turns.commands import Command, DropSpeech, StartSpeech
-from voice_runtime.turns.thinking import Phase, Turns
+from voice_runtime.turns.thinking import Turns
 
 __all__ = ["Utterances"]
 
@@ -30,20 +30,15 @@ class Utterances:
         self._queue.append(_Utterance(number, turn, interruptible))
 
     def take(self, turns: Turns) -> list[Command]:
-        """Start the next utterance, if none is being said. Answers to a turn that is no more are dropped; one to a turn
-        that is only begun waits, and is overtaken."""
+        """Start the next utterance, if none is being said. Answers to a turn that is no more are dropped."""
         commands: list[Command] = []
-        waiting: deque[_Utterance] = deque()
         while self._queue and self.current is None:
             utterance = self._queue.popleft()
             if utterance.turn is None or turns.accepts(utterance.turn):
                 self.current = utterance
                 commands.append(StartSpeech(utterance.number))
-            elif utterance.turn == turns.number and turns.phase is Phase.SPECULATIVE:
-                waiting.append(utterance)
             else:
                 commands.append(DropSpeech(utterance.number))
-        self._queue.extendleft(reversed(waiting))
         return commands
 
     def heard(self, number: int) -> None:
