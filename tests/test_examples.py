@@ -21,6 +21,7 @@ import uvicorn
 
 from voice_runtime import Settings, VoiceApp, VoiceSession, create_stt, create_transport, create_tts
 from voice_runtime.audio import beep, read_wav
+from voice_runtime.audio.spelling import read_spelling, spell
 from voice_runtime.clock import LoopClock
 from voice_runtime.errors import TtsError
 from voice_runtime.events import (
@@ -124,6 +125,19 @@ def test_answer_repeats_what_it_heard(load: Load, phone: PhoneTests) -> None:
     record = phone.call(load("answer").app, caller)
     assert record.heard.text == "hello! what is your order number? thank you. i heard 7216."
     assert record.ended_by is EndedBy.REST and not record.violations
+
+
+def test_the_agent_holds_a_conversation(load: Load, phone: PhoneTests) -> None:
+    """The example of docs/agent.md greets, understands and answers."""
+
+    async def caller(line: Line) -> None:
+        await line.hear_out()
+        await line.say(spell("two pizzas"))
+        await line.hear_out()
+
+    record = phone.call(load("agent").app, caller)
+    heard = " ".join(word.text for word in read_spelling(record.ear))
+    assert heard == "hello! what can i do for you? thank you. i heard: two pizzas. what else?"
 
 
 def test_place_a_call_talks_to_whom_it_called(load: Load, phone: PhoneTests) -> None:
@@ -309,6 +323,7 @@ async def test_own_carrier_is_found_by_name(installed: Any) -> None:
 def test_every_example_is_tested_here() -> None:
     """No example without its test."""
     assert set(NAMES) == {
+        "agent",
         "answer",
         "echo",
         "legacy_0_1",

@@ -21,6 +21,7 @@ __all__ = [
     "PlaybackOutcome",
     "ProviderFailed",
     "SpeechStarted",
+    "UtteranceAudible",
     "UtteranceFinished",
     "UtteranceStarted",
 ]
@@ -37,6 +38,7 @@ class Fault(StrEnum):
     CALLER = "caller"
     AGENT = "agent"
     CARRIER = "carrier"
+    PROVIDER = "provider"
     RUNTIME = "runtime"
 
 
@@ -52,6 +54,8 @@ class EndReason(StrEnum):
     MAX_DURATION = "max_duration"
     DRAINED = "drained"
     RESET = "reset"
+    CALLER_SILENT = "caller_silent"
+    PROVIDER_FAILED = "provider_failed"
 
     @property
     def fault(self) -> Fault:
@@ -68,6 +72,8 @@ _FAULTS = {
     EndReason.MAX_DURATION: Fault.RUNTIME,
     EndReason.DRAINED: Fault.RUNTIME,
     EndReason.RESET: Fault.RUNTIME,
+    EndReason.CALLER_SILENT: Fault.CALLER,
+    EndReason.PROVIDER_FAILED: Fault.PROVIDER,
 }
 
 
@@ -143,10 +149,17 @@ class FinalTranscript(CallEvent):
 
 @dataclass(frozen=True, slots=True)
 class UtteranceStarted(CallEvent):
-    """The agent's utterance `utterance` was begun. `text` is "" for audio that is not speech."""
+    """The agent's utterance `utterance` was begun. `text` is "" for audio that is not speech, and for a stream."""
 
     utterance: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceAudible(CallEvent):
+    """The first audio of the utterance exists, and is on its way to the caller."""
+
+    utterance: int
 
 
 @dataclass(frozen=True, slots=True)

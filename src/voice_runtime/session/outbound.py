@@ -201,6 +201,12 @@ class OutboundStream:
         with self.lock:
             return self.backlog_bytes / SAMPLE_RATE + self._ledger.lead(self.clock.monotonic())
 
+    def quiet_seconds(self) -> float:
+        """For how long the caller has heard nothing; 0 while something is to be played, infinite before all."""
+        with self.lock:
+            now = self.clock.monotonic()
+            return 0.0 if self.backlog_bytes else max(now - self._ledger.ends_at, 0.0)
+
     @property
     def waiting(self) -> int:
         """Pieces of audio that wait."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from voice_runtime.audio.frames import SAMPLE_RATE
-from voice_runtime.audio.ledger import Playout
 from voice_runtime.errors import CallHangupError, ConfigurationError, TtsError
 from voice_runtime.events import (
     CallEvent,
@@ -24,10 +21,13 @@ from voice_runtime.events import (
     PlaybackOutcome,
     ProviderFailed,
     SpeechStarted,
+    UtteranceAudible,
     UtteranceFinished,
     UtteranceStarted,
 )
 from voice_runtime.session.marks import PendingMark
+from voice_runtime.session.synthesis import Sound, Speech, closing
+from voice_runtime.turns.spoken import Spoken
 
 if TYPE_CHECKING:
     from voice_runtime.session.voice_session import VoiceSession
@@ -86,13 +86,13 @@ class Speaking:
         self._numbers = itertools.count(1)
         self._turn = asyncio.Lock()
 
-    async def say(self, text: str, barge_in: BargeIn) -> Utterance:
+    async def say(self, text: str | AsyncIterable[str | Spoken], barge_in: BargeIn) -> Utterance:
         """Synthesise and play `text`."""
-        return await self._utter(text, _synthesis(self._voice(), text), barge_in)
+        return await self._utter(Speech(self._voice(), text), barge_in)
 
-    async def play(self, audio: AsyncIterator[bytes], text: str, barge_in: BargeIn) -> Utterance:
+    async def play(self, audio: AsyncIterator[bytes], barge_in: BargeIn) -> Utterance:
         """Play ready mu-law audio."""
-        return await self._utter(text, audio, barge_in)
+        return await self._utter(Sound(audio), barge_in)
 
     async def conclude(self, goodbye: str, end: Callable[[], Awaitable[object]]) -> None:
         """When the agent's sentence is over, say `goodbye` if there is one, and `end` the call before anything else.
@@ -104,34 +104,34 @@ class Speaking:
             if (unplayed := session.stream.unplayed_seconds()) > 0:  # audio that the program sent without waiting
                 await session.mark("conclude", timeout=unplayed + MARK_GRACE_SECONDS)
             if goodbye and not session.is_disconnected:
-                await self._take_turn(goodbye, _synthesis(self._voice(), goodbye), BargeIn.NEVER)
+                await self._take_turn(Speech(self._voice(), goodbye), BargeIn.NEVER)
             await end()
 
-    async def _utter(self, text: str, audio: AsyncIterator[bytes], barge_in: BargeIn) -> Utterance:
+    async def _utter(self, what: Speech | Sound, barge_in: BargeIn) -> Utterance:
         async with self._turn:
-            utterance = await self._take_turn(text, audio, barge_in)
+            utterance = await self._take_turn(what, barge_in)
         if utterance.outcome is PlaybackOutcome.DISCONNECTED:
             raise CallHangupError()
         return utterance
 
-    async def _take_turn(self, text: str, audio: AsyncIterator[bytes], barge_in: BargeIn) -> Utterance:
+    async def _take_turn(self, what: Speech | Sound, barge_in: BargeIn) -> Utterance:
         session = self._session
         if session.is_disconnected:
             raise CallHangupError()
         number = next(self._numbers)
         session.prompted()
-        session.hub.publish(UtteranceStarted(session.elapsed(), number, text))
+        session.hub.publish(UtteranceStarted(session.elapsed(), number, what.known))
         guard = _Guard(session, barge_in)
         try:
-            outcome = await self._send(number, audio, guard)
+            outcome = await self._send(number, what.audio(), guard)
         except BaseException:
             # Cancelled, or the program's own audio source failed: what was queued must not play on.
             session.stream.clear()
-            self._account(number, text, PlaybackOutcome.FAILED)
+            self._account(number, what, PlaybackOutcome.FAILED)
             raise
         finally:
             guard.close()
-        return self._account(number, text, outcome)
+        return self._account(number, what, outcome)
 
     async def _send(self, number: int, audio: AsyncIterator[bytes], guard: _Guard) -> PlaybackOutcome:
         """Queue the audio, then wait for the proof of its playing."""
@@ -152,10 +152,14 @@ class Speaking:
         """Hand the audio over as it is made, not too far ahead. False when synthesis failed."""
         session, stream = self._session, self._session.stream
         try:
-            async with _closing(audio):
+            async with closing(audio):
+                audible = False
                 async for chunk in audio:
                     if not stream.put_audio(chunk, number, guard.epoch):
                         return True
+                    if chunk and not audible:
+                        audible = True
+                        session.hub.publish(UtteranceAudible(session.elapsed(), number))
                     session.tap_agent(chunk)
                     if (ahead := stream.unplayed_seconds() - PRODUCER_AHEAD_SECONDS) > 0:
                         await asyncio.sleep(ahead)
@@ -183,9 +187,10 @@ class Speaking:
             case MarkOutcome.DISCONNECTED | MarkOutcome.RESET:
                 return PlaybackOutcome.DISCONNECTED
 
-    def _account(self, number: int, text: str, outcome: PlaybackOutcome) -> Utterance:
+    def _account(self, number: int, what: Speech | Sound, outcome: PlaybackOutcome) -> Utterance:
         session = self._session
         playout = session.stream.finish(number)
+        text = what.text
         utterance = Utterance(
             number,
             text,
@@ -193,7 +198,7 @@ class Speaking:
             playout.queued_ms,
             playout.sent_ms,
             playout.heard_ms,
-            _heard_text(text, playout, outcome),
+            what.heard_text(playout, outcome),
         )
         session.hub.publish(
             UtteranceFinished(
@@ -249,106 +254,6 @@ class _Guard:
     def close(self) -> None:
         self._unlisten()
         self._session.epoch_over.pop(self._over, None)
-
-
-@asynccontextmanager
-async def _closing(audio: AsyncIterator[bytes]) -> AsyncIterator[None]:
-    """Close the maker of the audio as soon as nobody wants the rest: at a vendor, every second costs."""
-    try:
-        yield
-    finally:
-        close = getattr(audio, "aclose", None)  # generators have it, a plain iterator need not
-        if close is not None:
-            await close()
-
-
-async def _synthesis(tts: Any, text: str) -> AsyncIterator[bytes]:
-    """The audio of `text`. Whatever a provider raises, also while it is being closed, is a `TtsError` here."""
-    try:
-        # A provider written for 0.1 has `speak` only.
-        made = tts.synthesize(text) if hasattr(tts, "synthesize") else _from_blocking_speak(tts, text)
-        async with _closing(made):
-            async for chunk in made:
-                yield chunk
-    except TtsError:
-        raise
-    except Exception as error:  # a provider from elsewhere lets its client's own exceptions out
-        raise TtsError(type(tts).__name__, "failed", str(error) or repr(error)) from error
-
-
-async def _from_blocking_speak(tts: Any, text: str) -> AsyncIterator[bytes]:
-    """A provider that only knows 0.1's `speak`, in a thread of its own, as a stream."""
-    loop = asyncio.get_running_loop()
-    chunks: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
-    stop = threading.Event()
-
-    def deliver(item: bytes | BaseException | None) -> None:
-        try:
-            loop.call_soon_threadsafe(chunks.put_nowait, item)
-        except RuntimeError:
-            stop.set()  # the loop is gone
-
-    def work() -> None:
-        try:
-            result = tts.speak(text, _Sink(deliver, stop), stop)
-            error = result.get("error") if isinstance(result, dict) else None
-            deliver(TtsError(type(tts).__name__, "failed", str(error)) if error else None)
-        except BaseException as error:  # whatever it was belongs to the one who reads the stream
-            deliver(error)
-
-    threading.Thread(target=work, name="speak", daemon=True).start()
-    try:
-        while True:
-            item = await chunks.get()
-            if item is None:
-                return
-            if isinstance(item, BaseException):
-                if isinstance(item, TtsError):
-                    raise item
-                raise TtsError(type(tts).__name__, "failed", str(item)) from item
-            yield item
-    finally:
-        stop.set()
-
-
-class _Sink:
-    """What a blocking `speak` takes for its session."""
-
-    def __init__(self, deliver: Any, stop: threading.Event) -> None:
-        self._deliver, self._stop = deliver, stop
-
-    @property
-    def is_disconnected(self) -> bool:
-        return self._stop.is_set()
-
-    @property
-    def loop(self) -> None:
-        return None
-
-    def put_outbound_sync(self, data: bytes) -> None:
-        self._deliver(data)
-
-    def tap_agent(self, data: bytes) -> None:
-        pass
-
-    def send_mark_and_wait(self, name: str, timeout: float = 10.0) -> None:
-        """The stream's reader sets the mark."""
-
-
-def _heard_text(text: str, playout: Playout, outcome: PlaybackOutcome) -> str:
-    if not playout.queued:
-        return ""  # also when it "was played": the vendor made no audio of it
-    if outcome is PlaybackOutcome.PLAYED:
-        return text
-    reach = len(text) * playout.heard / playout.queued
-    heard: list[str] = []
-    end = 0
-    for word in text.split():
-        end = text.index(word, end) + len(word)
-        if end > reach:
-            break
-        heard.append(word)
-    return " ".join(heard)
 
 
 def one_chunk_per_second(audio: bytes) -> list[bytes]:

@@ -19,6 +19,7 @@ from voice_runtime.session.hub import EventStream
 from voice_runtime.session.lifecycle import CallLife
 from voice_runtime.session.speaking import BargeIn, Speaking, Utterance, one_chunk_per_second
 from voice_runtime.turns.digits import DigitCollector, Digits
+from voice_runtime.turns.spoken import Spoken
 
 __all__ = ["VoiceSession"]
 
@@ -43,8 +44,13 @@ class VoiceSession(CallLife):
             # A plain @dataclass on a subclass would compare calls field by field, and make them unhashable.
             cls.__eq__, cls.__hash__ = object.__eq__, object.__hash__  # type: ignore[method-assign, assignment]
 
-    async def say(self, text: str, *, barge_in: BargeIn | str = BargeIn.WORDS) -> Utterance:
-        """Say `text` and return when it was heard, or interrupted. Raises `CallHangupError` when the call ends."""
+    async def say(
+        self, text: str | AsyncIterable[str | Spoken], *, barge_in: BargeIn | str = BargeIn.WORDS
+    ) -> Utterance:
+        """Say `text` and return when it was heard, or interrupted. Raises `CallHangupError` when the call ends.
+
+        Text that does not exist yet comes as a stream of sentences: each is said while the next ones are made.
+        """
         return await self._speaking.say(text, BargeIn(barge_in))
 
     async def play(
@@ -52,11 +58,11 @@ class VoiceSession(CallLife):
     ) -> Utterance:
         """Play audio and return when it was heard: mu-law bytes (8 kHz), a WAV file's path, a `Wav`, or a stream."""
         source = aiter(audio) if isinstance(audio, AsyncIterable) else _pieces(await _ready_audio(audio))
-        return await self._speaking.play(source, "", BargeIn(barge_in))
+        return await self._speaking.play(source, BargeIn(barge_in))
 
     async def send_digits(self, digits: str) -> Utterance:
         """Play keypad tones to the other side: 0-9 * # A-D; `w` waits half a second, `W` a whole one."""
-        return await self._speaking.play(_pieces(dtmf(digits)), "", BargeIn.NEVER)
+        return await self._speaking.play(_pieces(dtmf(digits)), BargeIn.NEVER)
 
     async def listen(self, timeout: float | None = 30.0) -> Transcript:
         """What the caller says next, or has said since it was last asked.

@@ -1,0 +1,8 @@
+"""Agents: calls that are answered by conversation. The floor says who speaks, a brain says what."""
+
+from __future__ import annotations
+
+from voice_runtime.agent.agent import Agent
+from voice_runtime.agent.manners import Limits, Phrases
+
+__all__ = ["Agent", "Limits", "Phrases"]

@@ -1,0 +1,61 @@
+"""`Agent`: a handler that answers calls by conversation."""
+
+from __future__ import annotations
+
+from voice_runtime.agent.conversation import Conversation
+from voice_runtime.agent.manners import Limits, Phrases
+from voice_runtime.llm import AgentItem, Brain, History, Turn
+from voice_runtime.session import VoiceSession
+from voice_runtime.turns.policy import FloorPolicy
+from voice_runtime.turns.verbalise import Pronunciations
+
+__all__ = ["Agent"]
+
+
+class Agent:
+    """Answers calls: `app.call()(Agent(brain, greeting="Hello!"))`. One agent answers many at once.
+
+    It holds nothing of a call; subclass it for the hooks. `policy`: the rules of turn-taking; preemptive thinking is
+    off unless it says otherwise, since a brain that acts must not think about what was not said to the end.
+    `language`: how numbers and the like are spoken ("en", "de-DE", ...).
+    """
+
+    def __init__(
+        self,
+        brain: Brain,
+        *,
+        instructions: str = "",
+        greeting: str = "",
+        language: str = "en",
+        pronunciations: Pronunciations | None = None,
+        phrases: Phrases | None = None,
+        limits: Limits | None = None,
+        policy: FloorPolicy | None = None,
+    ) -> None:
+        self.brain = brain
+        self.instructions = instructions
+        self.greeting = greeting
+        self.language = language
+        self.pronunciations = pronunciations
+        self.phrases = phrases or Phrases()
+        self.limits = limits or Limits()
+        self.policy = policy or FloorPolicy(preemptive=False)
+
+    async def __call__(self, call: VoiceSession) -> None:
+        """Hold the conversation; returns when the call has ended."""
+        await Conversation(self, call).hold()
+
+    # -- hooks: yours to override. What `enter` and `exit` raise fails the handler -------------------------------------
+
+    async def enter(self, call: VoiceSession) -> None:
+        """The call has begun; the greeting comes next."""
+
+    async def exit(self, call: VoiceSession, history: History) -> None:
+        """The call has ended."""
+
+    async def user_turn(self, call: VoiceSession, turn: Turn) -> Turn:
+        """The caller said something. What is returned goes to the brain; raising counts as the brain's failure."""
+        return turn
+
+    async def agent_turn(self, call: VoiceSession, item: AgentItem) -> None:
+        """The caller heard something of the agent."""

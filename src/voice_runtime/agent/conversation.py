@@ -1,0 +1,415 @@
+"""The shell around the floor, for one call: what happens goes in, what is to be done comes out and is done here.
+
+`Floor` decides who speaks; nothing here does. What is decided here is what the agent does when something it needs fails
+or is slow: fillers, an apology, and the end of the call with a reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, assert_never
+
+from voice_runtime.agent.ears import Ears
+from voice_runtime.agent.reply import Reply, Wanted
+from voice_runtime.agent.watch import SilenceWatch
+from voice_runtime.errors import CallHangupError, ConfigurationError
+from voice_runtime.events import (
+    CallEvent,
+    EndReason,
+    PlaybackOutcome,
+    ProviderFailed,
+    UtteranceAudible,
+    UtteranceFinished,
+)
+from voice_runtime.llm import AgentItem, History, ToolItem, Turn, UserItem
+from voice_runtime.session import BargeIn, VoiceSession
+from voice_runtime.session.synthesis import closing
+from voice_runtime.tasks import TaskOwner
+from voice_runtime.turns import commands as do
+from voice_runtime.turns import events as on
+from voice_runtime.turns.commands import State, Timer
+from voice_runtime.turns.floor import Floor
+from voice_runtime.turns.verbalise import language_for
+
+if TYPE_CHECKING:
+    from voice_runtime.agent.agent import Agent
+
+__all__ = ["Conversation"]
+
+log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 2.0
+"""How long after the end of a call its last utterance may take to be accounted for."""
+LAST_WORDS_SECONDS = 20.0
+"""How long the goodbye may take to be heard, with the sentence before it."""
+
+
+@dataclass(eq=False)
+class _Thinking:
+    """A turn that is begun."""
+
+    number: int
+    asked: UserItem
+    reply: Reply
+    fillers: deque[str]
+    work: asyncio.Task[None] | None = None
+    key: int | None = None  # in the history, once it is committed
+    tools: list[ToolItem] = field(default_factory=list)  # used before that
+    queued: bool = False
+    over: bool = False
+
+
+class Conversation:
+    """One call of an agent. Everything happens on the call's loop."""
+
+    def __init__(self, agent: Agent, call: VoiceSession) -> None:
+        self.history = History()
+        self._agent = agent
+        self._call = call
+        self._floor = Floor(agent.policy)
+        self._ears = Ears(self._tell, agent.policy.lexicon)
+        self._watch = SilenceWatch(call, agent.limits.patience, self._break_silence)
+        self._tasks = TaskOwner("agent")
+        self._events: deque[on.Event] = deque()
+        self._telling = False
+        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._replies: dict[int, Reply] = {}  # those that are queued, and the one that is being said
+        self._said_all = asyncio.Event()
+        self._said_all.set()
+        self._utterances = 0
+        self._current: Reply | None = None
+        self._saying: asyncio.Task[None] | None = None
+        self._on_finished: Callable[[UtteranceFinished], None] | None = None
+        self._thinking: _Thinking | None = None
+        self._turns = 0
+        self._failures = 0  # in a row
+        self._voice_fault = ""
+        self._ending = False
+        self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def hold(self) -> None:
+        """From the greeting to the end of the call. Raises what a hook raises."""
+        call, agent = self._call, self._agent
+        if call.tts is None:
+            raise ConfigurationError("An agent needs a voice.", remedy="VoiceApp(tts=...), or VOICE_TTS.")
+        unlisten = call.on_event(self._happened)
+        try:
+            self._tell(on.CallStarted())
+            await agent.enter(call)
+            self._say(agent.greeting)
+            watching = self._start("watch", self._watch.run())
+            if agent.limits.max_seconds is not None:
+                self._start("limit", self._limit(agent.limits.max_seconds))
+            ended = self._start("ended", call.wait_ended())
+            await asyncio.wait({ended, self._crash}, return_when=asyncio.FIRST_COMPLETED)
+            watching.cancel()
+            if self._crash.done():
+                self._crash.result()
+        finally:
+            self._tell(on.CallEnded())
+            self._ears.close()
+            for timer in self._timers.values():
+                timer.cancel()
+            if call.is_disconnected and self._saying is not None:
+                await asyncio.wait({self._saying}, timeout=SETTLE_SECONDS)
+            unlisten()
+            await self._tasks.close()
+        await agent.exit(call, self.history)
+
+    # -- events in, commands out ---------------------------------------------------------------------------------------
+
+    def _happened(self, event: CallEvent) -> None:
+        match event:
+            case UtteranceAudible():
+                for number, reply in self._replies.items():
+                    if reply is self._current:
+                        self._tell(on.SpeechHeard(number))
+                        break
+            case UtteranceFinished():
+                if self._on_finished is not None:
+                    self._on_finished(event)
+            case ProviderFailed(kind="stt"):
+                self._end(EndReason.PROVIDER_FAILED, _fault(event), self._agent.phrases.failed_goodbye)
+            case ProviderFailed():
+                self._voice_fault = _fault(event)
+            case _:
+                self._ears.hear(event, agent_speaks=self._floor.state in (State.SPEAKING, State.PAUSED))
+
+    def _tell(self, event: on.Event) -> None:
+        """Tell the floor, now or, from within a command, when that is done; and do what it says."""
+        self._events.append(event)
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._events:
+                for command in self._floor.handle(self._events.popleft(), self._call.clock.monotonic()):
+                    self._do(command)
+        except Exception as error:  # a fault of ours, in a callback: it must end this call's handler, not be lost
+            self._crashed(error)
+        finally:
+            self._telling = False
+
+    def _do(self, command: do.Command) -> None:
+        match command:
+            case do.ScheduleWakeup(timer, delay, token):
+                if (old := self._timers.pop(timer, None)) is not None:
+                    old.cancel()
+                loop = asyncio.get_running_loop()
+                self._timers[timer] = loop.call_later(delay, self._tell, on.Wakeup(token))
+            case do.ReportState(state):
+                self._watch.caller_waits(state in (State.THINKING, State.SPEAKING))
+            case do.FinaliseStt():
+                pass  # the contract of a recogniser has no such call: its own end of speech has to do
+            case do.AskEndOfTurn(request):
+                self._tell(on.EndOfTurnEstimated(request, None))  # there is no model to ask
+            case do.BeginTurn(turn, text, keys):
+                self._begin_turn(turn, UserItem(text, keys))
+            case do.CommitTurn():
+                self._commit_turn()
+            case do.DiscardTurn() | do.CancelThinking():
+                self._cancel_turn()
+            case do.CorrectTurn(turn, text):
+                self._correct_turn(turn, text)
+            case do.RecordUnanswered(text, keys):
+                self.history.add(UserItem(text, keys))
+            case do.StartSpeech(utterance):
+                self._start_speech(utterance)
+            case do.PauseSpeech(utterance):
+                self._replies[utterance].want(Wanted.PAUSE)
+                self._call.interrupt()
+            case do.ResumeSpeech(utterance):
+                self._replies[utterance].want(Wanted.SOUND)
+            case do.StopSpeech(utterance):
+                self._call.interrupt()
+                self._replies[utterance].want(Wanted.SILENCE)
+            case do.DropSpeech(utterance):
+                self._forget(utterance)
+            case do.PromptSilentCaller(stage):
+                prompts = self._agent.phrases.still_there
+                self._say(prompts[min(stage, len(prompts)) - 1] if prompts else "")
+            case do.GiveUpOnCaller():
+                self._end(EndReason.CALLER_SILENT, "", self._agent.phrases.goodbye)
+            case _:
+                assert_never(command)
+
+    # -- thinking ------------------------------------------------------------------------------------------------------
+
+    def _begin_turn(self, number: int, asked: UserItem) -> None:
+        thinking = _Thinking(number, asked, self._new_reply(), deque(self._agent.phrases.fillers))
+        self._thinking = thinking
+        if not self._ending:
+            thinking.work = self._start(f"turn-{number}", self._think(thinking))
+
+    def _commit_turn(self) -> None:
+        thinking = self._thinking
+        assert thinking is not None, "the floor commits what it has begun"
+        thinking.key = self.history.add(thinking.asked)
+        for tool in thinking.tools:
+            self.history.add(tool)
+        self._turns += 1
+        limit = self._agent.limits.max_turns
+        if limit is not None and self._turns > limit:
+            self._cancel_turn()
+            self._end(EndReason.AGENT_HUNG_UP, f"the agent's limit of {limit} turns", self._agent.phrases.goodbye)
+        if self._ending:
+            thinking.over = True
+        if thinking.over:
+            self._tell(on.ThinkingEnded(thinking.number))
+
+    def _cancel_turn(self) -> None:
+        if self._thinking is not None:
+            self._thinking.reply.give_up()
+            if self._thinking.work is not None:
+                self._thinking.work.cancel()
+
+    def _correct_turn(self, number: int, text: str) -> None:
+        thinking = self._thinking
+        if thinking is not None and thinking.number == number and thinking.key is not None:
+            self.history.replace(thinking.key, UserItem(text, thinking.asked.keys))
+
+    async def _think(self, thinking: _Thinking) -> None:
+        if self._saying is not None and self._current is None:
+            await asyncio.wait({self._saying})  # what was heard of a stopped answer is to be in the history
+        try:
+            await self._ask(thinking)
+            if not thinking.reply.unfinished and not thinking.reply.heard:
+                raise ValueError("the brain said nothing")
+        except Exception as error:  # whatever a brain raises: the caller hears an apology, and the call goes on
+            log.error("call %s: the brain failed", self._call.call_sid, exc_info=error)
+            self._turn_failed(thinking, f"brain: {error!r}")
+        else:
+            self._turn_over(thinking)
+
+    async def _ask(self, thinking: _Thinking) -> None:
+        asked, agent, reply = thinking.asked, self._agent, thinking.reply
+        before = tuple(item for key, item in self.history.items() if key != thinking.key and item != AgentItem(""))
+        turn = await agent.user_turn(self._call, Turn(asked.text, asked.keys, before, agent.instructions))
+        async with closing(agent.brain(turn)) as parts:
+            async for part in parts:
+                if isinstance(part, str):
+                    reply.feed(part)
+                    self._queue_if_ready(thinking)
+                elif thinking.key is None:
+                    thinking.tools.append(part)
+                else:
+                    self.history.add(part)
+        reply.close()
+        self._queue_if_ready(thinking)
+
+    def _queue_if_ready(self, thinking: _Thinking) -> None:
+        if thinking.reply.ready and not thinking.queued:
+            thinking.queued = True
+            self._queue(thinking.reply, thinking.number)
+
+    def _turn_over(self, thinking: _Thinking) -> None:
+        thinking.over = True
+        self._tell(on.ThinkingEnded(thinking.number))
+
+    def _turn_failed(self, thinking: _Thinking, why: str) -> None:
+        last = self._failed(why)
+        thinking.reply.give_up("" if last else self._agent.phrases.apology)
+        self._queue_if_ready(thinking)
+        self._turn_over(thinking)
+
+    # -- speaking ------------------------------------------------------------------------------------------------------
+
+    def _new_reply(self) -> Reply:
+        return Reply(language_for(self._agent.language), self._agent.pronunciations)
+
+    def _say(self, phrase: str, *, interruptible: bool = True) -> None:
+        """Of the agent's own accord."""
+        reply = self._new_reply()
+        reply.interject(phrase)
+        reply.close()
+        if reply.ready:
+            self._queue(reply, None, interruptible=interruptible)
+
+    def _queue(self, reply: Reply, turn: int | None, *, interruptible: bool = True) -> None:
+        self._utterances += 1
+        self._said_all.clear()
+        self._replies[self._utterances] = reply
+        self._tell(on.UtteranceQueued(self._utterances, turn, interruptible))
+
+    def _start_speech(self, utterance: int) -> None:
+        self._current = reply = self._replies[utterance]
+        key = self.history.add(AgentItem(""))  # its place is where it began
+        self._saying = self._start(f"utterance-{utterance}", self._speak(utterance, reply, key, self._saying))
+
+    async def _speak(self, number: int, reply: Reply, key: int, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        outcome = PlaybackOutcome.INTERRUPTED
+        while await reply.begin():
+            outcome = await self._speak_once(reply)
+            self.history.replace(key, AgentItem(reply.heard, reply.unfinished))
+            if not reply.goes_on:
+                break
+        await self._spoken(number, reply, key, outcome)
+
+    async def _speak_once(self, reply: Reply) -> PlaybackOutcome:
+        finished: list[UtteranceFinished] = []
+        self._on_finished = finished.append
+        try:
+            await self._call.say(reply.sentences(), barge_in=BargeIn.NEVER)
+        except CallHangupError:
+            pass  # what was heard of it is told all the same
+        if not finished:
+            return PlaybackOutcome.DISCONNECTED  # before it could begin
+        reply.account(finished[-1].heard_text)
+        return finished[-1].outcome
+
+    async def _spoken(self, number: int, reply: Reply, key: int, outcome: PlaybackOutcome) -> None:
+        item = AgentItem(reply.heard, reply.unfinished)
+        if not reply.heard:
+            self.history.remove(key)
+        self._forget(number)
+        if self._current is reply:
+            self._current = None
+        if outcome is PlaybackOutcome.FAILED and not self._failed(self._voice_fault or "tts"):
+            self._say(self._agent.phrases.apology)
+        elif outcome is PlaybackOutcome.PLAYED and reply.complete and self._is_answer(reply):
+            self._failures = 0
+        self._tell(on.UtteranceEnded(number))
+        if reply.heard:
+            await self._agent.agent_turn(self._call, item)
+
+    def _forget(self, utterance: int) -> None:
+        if (reply := self._replies.pop(utterance, None)) is not None:
+            reply.want(Wanted.SILENCE)
+        if not self._replies:
+            self._said_all.set()
+
+    def _is_answer(self, reply: Reply) -> bool:
+        return self._thinking is not None and self._thinking.reply is reply
+
+    # -- when something fails, or is slow ------------------------------------------------------------------------------
+
+    def _break_silence(self) -> None:
+        """The caller waits, and has heard nothing for as long as anybody's patience lasts."""
+        thinking = self._thinking
+        reply = self._current or (thinking.reply if thinking is not None else None)
+        if reply is None:
+            return
+        if not reply.starved:
+            reply.silences += 1
+            if reply.silences > 1:  # there is text, and the voice makes no sound of it: there is no other to say so
+                self._call.request_disconnect(EndReason.PROVIDER_FAILED, self._voice_fault or "tts: no audio in time")
+            return
+        reply.silences = 0
+        assert thinking is not None and self._is_answer(reply), "only a brain's text is awaited"
+        if thinking.fillers:
+            reply.interject(thinking.fillers.popleft())
+            self._queue_if_ready(thinking)
+        else:
+            if thinking.work is not None:
+                thinking.work.cancel()
+            self._turn_failed(thinking, "brain: no answer in time")
+
+    def _failed(self, why: str) -> bool:
+        """A turn failed. Whether that was one too many, and the call ends."""
+        self._failures += 1
+        log.error("call %s: a turn failed: %s", self._call.call_sid, why)
+        if self._failures < self._agent.limits.failures:
+            return False
+        self._end(EndReason.PROVIDER_FAILED, why, self._agent.phrases.failed_goodbye)
+        return True
+
+    async def _limit(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._end(EndReason.MAX_DURATION, f"the agent's limit of {seconds:g} s", self._agent.phrases.goodbye)
+
+    def _end(self, reason: EndReason, detail: str, goodbye: str) -> None:
+        """Say goodbye after what is being said, and hang up. The first reason counts."""
+        if not self._ending:
+            self._ending = True
+            self._start("end", self._hang_up(reason, detail, goodbye))
+
+    async def _hang_up(self, reason: EndReason, detail: str, goodbye: str) -> None:
+        self._say(goodbye, interruptible=False)
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self._said_all.wait()
+        except TimeoutError:
+            log.warning("call %s: the goodbye was not heard in time", self._call.call_sid)
+        self._call.request_disconnect(reason, detail)
+
+    # -- tasks ---------------------------------------------------------------------------------------------------------
+
+    def _start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task whose failure is the conversation's."""
+        task = self._tasks.start(name, work)
+        task.add_done_callback(lambda done: None if done.cancelled() else self._crashed(done.exception()))
+        return task
+
+    def _crashed(self, error: BaseException | None) -> None:
+        if error is not None and not self._crash.done():
+            self._crash.set_exception(error)
+
+
+def _fault(event: ProviderFailed) -> str:
+    return f"{event.kind} {event.provider}: {event.reason} {event.detail}".strip()

@@ -1,0 +1,63 @@
+"""What the events of a call tell the floor. Without a voice detector, the recogniser says when there is a voice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from voice_runtime.events import CallEvent, DtmfReceived, FinalTranscript, PartialTranscript, SpeechStarted
+from voice_runtime.turns import events as on
+from voice_runtime.turns.lexicon import Lexicon, Meaning
+
+__all__ = ["Ears"]
+
+QUIET_SECONDS = 1.5
+"""A voice of which the recogniser says nothing for so long has ended."""
+
+
+class Ears:
+    """The voice of one caller, as far as a recogniser tells: from its first sign to the final, or to `QUIET_SECONDS`
+    without news.
+
+    While the agent speaks, an "mhm" is no voice: it is over when it is understood, and must not make the agent pause.
+    """
+
+    def __init__(self, tell: Callable[[on.Event], None], lexicon: Lexicon) -> None:
+        self._tell = tell
+        self._lexicon = lexicon
+        self._quiet: asyncio.TimerHandle | None = None  # set while there is a voice
+
+    def hear(self, event: CallEvent, *, agent_speaks: bool) -> None:
+        match event:
+            case SpeechStarted():
+                self._voice()
+            case PartialTranscript(text=text):
+                if agent_speaks and self._lexicon.meaning(text) is Meaning.BACKCHANNEL:
+                    self._silence(0.0)
+                else:
+                    self._voice()
+                self._tell(on.PartialHeard(text))
+            case FinalTranscript(text=text):
+                self._silence(0.0)
+                self._tell(on.FinalHeard(text))
+            case DtmfReceived(digit=digit):
+                self._tell(on.KeyPressed(digit))
+            case _:
+                pass
+
+    def close(self) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+            self._quiet = None
+
+    def _voice(self) -> None:
+        began = self._quiet is None
+        self.close()
+        self._quiet = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._silence, QUIET_SECONDS)
+        if began:
+            self._tell(on.VoiceStarted())
+
+    def _silence(self, since: float) -> None:
+        if self._quiet is not None:
+            self.close()
+            self._tell(on.VoiceStopped(since))

@@ -1,0 +1,38 @@
+"""What an agent says of its own accord, and how long it puts up with what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Limits", "Phrases"]
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """Said as they are. `fillers`: one after the other while an answer takes its time, then `apology`, and the turn is
+    given up. `still_there`: to a caller who says nothing; of fewer phrases than prompts, the last is said again.
+    `goodbye` ends a call, `failed_goodbye` one that cannot go on.
+    """
+
+    fillers: tuple[str, ...] = ("One moment, please.", "I am still looking into it.")
+    apology: str = "I am sorry, I could not get an answer to that. Could you say it again?"
+    still_there: tuple[str, ...] = ("Are you still there?", "I cannot hear you. Are you still there?")
+    goodbye: str = "Thank you for calling. Goodbye."
+    failed_goodbye: str = "I am sorry, something is wrong on our side. Please call again later. Goodbye."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`patience`: seconds of silence that a caller who waits for the agent hears at most, before the next filler or the
+    apology. `failures`: so many turns in a row that fail end the call. `max_turns`, `max_seconds`: a turn or a moment
+    later, the agent says goodbye; None: no limit of its own.
+    """
+
+    patience: float = 2.0
+    failures: int = 2
+    max_turns: int | None = None
+    max_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.patience <= 0 or self.failures < 1:
+            raise ValueError("patience must be more than 0, and failures 1 or more")

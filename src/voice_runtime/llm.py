@@ -1,0 +1,144 @@
+"""What answers: the contract of a brain, and the conversation that it is given.
+
+A brain is one callable, given a `Turn`, that streams its answer. A plain async generator of text is one:
+
+    async def brain(turn):
+        async for piece in some_model(messages(turn)):
+            yield piece
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias, assert_never
+
+__all__ = ["AgentItem", "Brain", "History", "Item", "Part", "ToolItem", "Turn", "UserItem", "messages"]
+
+
+@dataclass(frozen=True, slots=True)
+class UserItem:
+    """What the caller said and keyed in: one turn."""
+
+    text: str
+    keys: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentItem:
+    """What the caller heard of something the agent said, and no more. `interrupted`: more was to be said."""
+
+    text: str
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolItem:
+    """A tool that a brain used: its name, its arguments and its result, both as text (JSON as a rule)."""
+
+    name: str
+    arguments: str
+    result: str
+
+
+Item: TypeAlias = UserItem | AgentItem | ToolItem
+Part: TypeAlias = str | ToolItem
+"""A piece of an answer: text to say, as a model writes it, or the record of a tool that was used for it."""
+
+_ROLES: dict[str, type[UserItem] | type[AgentItem] | type[ToolItem]] = {
+    "user": UserItem,
+    "agent": AgentItem,
+    "tool": ToolItem,
+}
+_TYPES: dict[str, type] = {"interrupted": bool}  # of the fields that are not text
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a brain is to answer: `text` and `keys` of the caller, after `history`, which does not have them yet."""
+
+    text: str
+    keys: str = ""
+    history: tuple[Item, ...] = ()
+    instructions: str = ""
+
+
+Brain: TypeAlias = Callable[[Turn], AsyncIterator[Part]]
+"""Answers a turn. It is closed (`aclose`) when nobody wants the rest, and may raise: the caller hears an apology."""
+
+
+def messages(turn: Turn) -> list[dict[str, str]]:
+    """The turn as chat models take it: `role` (system, user, assistant) and `content`. What was keyed in is quoted.
+
+    Tools are left out: how their use is told differs between vendors.
+    """
+    found = [{"role": "system", "content": turn.instructions}] if turn.instructions else []
+    for item in (*turn.history, UserItem(turn.text, turn.keys)):
+        match item:
+            case UserItem(text, keys):
+                keyed = f"[keys: {keys}]" if keys else ""
+                found.append({"role": "user", "content": f"{text} {keyed}".strip()})
+            case AgentItem(text, interrupted):
+                found.append({"role": "assistant", "content": text + (" ..." if interrupted else "")})
+            case ToolItem():
+                continue
+            case _:
+                assert_never(item)
+    return found
+
+
+class History:
+    """The items of one conversation, in order. Each has a key, since what was heard is known only afterwards."""
+
+    def __init__(self, items: Iterable[Item] = ()) -> None:
+        self._items: dict[int, Item] = {}
+        self._last = 0
+        for item in items:
+            self.add(item)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(tuple(self._items.values()))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def items(self) -> Iterator[tuple[int, Item]]:
+        """Each item with its key."""
+        return iter(tuple(self._items.items()))
+
+    def add(self, item: Item) -> int:
+        """Put it at the end. Returns its key."""
+        self._last += 1
+        self._items[self._last] = item
+        return self._last
+
+    def replace(self, key: int, item: Item) -> None:
+        """Let this stand in that place. Raises KeyError for one that was removed."""
+        if key not in self._items:
+            raise KeyError(key)
+        self._items[key] = item
+
+    def remove(self, key: int) -> None:
+        """Raises KeyError when it is not there."""
+        del self._items[key]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain values: {"role": "user", "text": ...}, {"role": "agent", ...}, {"role": "tool", ...}."""
+        names = {kind: role for role, kind in _ROLES.items()}
+        return [{"role": names[type(item)], **asdict(item)} for item in self]
+
+    @classmethod
+    def from_json(cls, items: Iterable[Mapping[str, Any]]) -> History:
+        """What `to_json` made. Raises ValueError for anything else."""
+        return cls(_item(fields) for fields in items)
+
+
+def _item(fields: Mapping[str, Any]) -> Item:
+    values = dict(fields)
+    kind = _ROLES.get(values.pop("role", ""))
+    try:
+        if kind is None or any(type(value) is not _TYPES.get(name, str) for name, value in values.items()):
+            raise TypeError
+        return kind(**values)
+    except TypeError:
+        raise ValueError(f"not an item of a history: {dict(fields)!r}") from None

@@ -1,0 +1,127 @@
+"""Conversations of an agent on the phone: what the brain was told, what the ear heard, what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from agent_world import Remembering, desk, ear, says
+
+from voice_runtime.audio.spelling import spell
+from voice_runtime.llm import AgentItem, Item, Turn, UserItem
+from voice_runtime.simulator import EndedBy, Line
+from voice_runtime.testing import PhoneTests
+
+
+def test_a_conversation(phone: PhoneTests) -> None:
+    """The agent greets, is told what was said before, and answers; the history is what both heard."""
+    turns: list[Turn] = []
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        turns.append(turn)
+        yield "I heard **" + turn.text
+        yield "**. What else?"
+
+    async def caller(line: Line) -> None:
+        await line.hear_out()
+        await says(line, "two pizzas")
+        await line.hear_out()
+        await says(line, "that is all")
+        await line.hear_out()
+
+    agent = Remembering(brain, greeting="Hello! What can I do for you?", instructions="Sell pizza.")
+    record = phone.call(desk(agent), caller)
+    expected: list[Item] = [
+        AgentItem("Hello! What can I do for you?"),
+        UserItem("two pizzas"),
+        AgentItem("I heard two pizzas. What else?"),
+        UserItem("that is all"),
+        AgentItem("I heard that is all. What else?"),
+    ]
+    assert agent.remembered == expected
+    assert turns[1] == Turn("that is all", "", tuple(expected[:3]), "Sell pizza.")
+    assert ear(record) == " ".join(item.text.lower() for item in expected if isinstance(item, AgentItem))
+    assert record.ended_by is EndedBy.CALLER
+
+
+LONG = "One is a number. Two is another number. Three comes after two. Four is the last of the numbers here."
+
+
+async def counts(turn: Turn) -> AsyncIterator[str]:
+    for word in LONG.split():
+        yield word + " "
+
+
+def last_of_agent(agent: Remembering) -> AgentItem:
+    return [item for item in agent.remembered if isinstance(item, AgentItem)][-1]
+
+
+async def interrupted_by(line: Line, words: str) -> None:
+    await says(line, "count for me please")
+    await line.wait_until_agent_speaks()
+    await line.pause(1.5)
+    await says(line, words)
+
+
+def test_an_interrupted_answer_is_remembered_as_far_as_it_was_heard(phone: PhoneTests) -> None:
+    """The caller talks over the agent, which falls silent, listens, and knows what it did not get to say."""
+
+    async def caller(line: Line) -> None:
+        await interrupted_by(line, "what about five")
+        await line.wait_until_agent_stops(quiet_ms=300)
+        await line.pause(0.3)
+
+    agent = Remembering(counts)
+    record = phone.call(desk(agent), caller)
+    heard = last_of_agent(agent)
+    assert heard.interrupted
+    assert LONG.lower().startswith(heard.text.lower())
+    assert abs(len(heard.text.split()) - len(ear(record, whole=True).split())) <= 1
+    assert agent.remembered[-1] == UserItem("what about five")
+    assert record.timeline.barge_ins()[0].latency_ms < 1000
+
+
+def test_mhm_does_not_stop_the_agent_nor_make_it_pause(phone: PhoneTests) -> None:
+    """A back-channel says: go on."""
+
+    async def caller(line: Line) -> None:
+        await interrupted_by(line, "mhm")
+        await line.hear_out()
+
+    agent = Remembering(counts)
+    record = phone.call(desk(agent), caller)
+    assert ear(record) == LONG.lower()
+    assert last_of_agent(agent) == AgentItem(LONG)
+    assert not record.timeline.agent_gaps()
+
+
+def test_stop_stops_the_agent(phone: PhoneTests) -> None:
+    """One word is enough, if it is that word."""
+
+    async def caller(line: Line) -> None:
+        await interrupted_by(line, "stop")
+        await line.wait_until_agent_stops(quiet_ms=300)
+        await line.pause(0.1)
+
+    agent = Remembering(counts)
+    phone.call(desk(agent), caller)
+    assert last_of_agent(agent).interrupted
+
+
+def test_after_a_cough_the_agent_goes_on_at_the_same_word(phone: PhoneTests) -> None:
+    """A voice without words makes it pause: no word is lost, and none is said twice but the one that was cut."""
+    cough = spell("x")[:533]  # the sign that somebody begins to speak, and nothing behind it
+
+    async def caller(line: Line) -> None:
+        await says(line, "count for me please")
+        await line.wait_until_agent_speaks()
+        await line.pause(1.5)
+        await line.say(cough, "(coughs)")
+        await line.wait_until_agent_stops()
+        line.note("paused")
+        await line.hear_out(quiet_ms=1500)
+
+    agent = Remembering(counts)
+    record = phone.call(desk(agent), caller)
+    assert ear(record, whole=True) == LONG.lower()
+    assert last_of_agent(agent) == AgentItem(LONG)
+    assert len(record.timeline.agent_turns) == 2
