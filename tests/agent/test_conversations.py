@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from agent_world import Remembering, desk, ear, says
 
+from voice_runtime import VoiceSession
 from voice_runtime.audio.spelling import spell
+from voice_runtime.events import EndReason
 from voice_runtime.llm import AgentItem, Item, Turn, UserItem
 from voice_runtime.simulator import EndedBy, Line
 from voice_runtime.testing import PhoneTests
+from voice_runtime.turns.policy import FloorPolicy
 
 
 def test_a_conversation(phone: PhoneTests) -> None:
@@ -125,3 +129,73 @@ def test_after_a_cough_the_agent_goes_on_at_the_same_word(phone: PhoneTests) -> 
     assert ear(record, whole=True) == LONG.lower()
     assert last_of_agent(agent) == AgentItem(LONG)
     assert len(record.timeline.agent_turns) == 2
+
+
+def test_a_turn_that_was_thought_about_too_early_leaves_no_trace(phone: PhoneTests) -> None:
+    """Preemptive thinking: the brain is asked at once, and again when the caller goes on."""
+    asked: list[str] = []
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        asked.append(turn.text)
+        yield f"you said {turn.text}."
+
+    async def caller(line: Line) -> None:
+        await says(line, "two pizzas")
+        await line.pause(0.8)  # the recogniser takes 0.6 s to be sure, and the agent waits 0.5 s more
+        await says(line, "and a salad")
+        await line.hear_out()
+
+    agent = Remembering(brain, policy=FloorPolicy(preemptive=True))
+    record = phone.call(desk(agent), caller)
+    assert asked == ["two pizzas", "two pizzas and a salad"]
+    assert agent.remembered == [UserItem("two pizzas and a salad"), AgentItem("you said two pizzas and a salad.")]
+    assert ear(record) == "you said two pizzas and a salad."
+
+
+def test_what_is_said_while_the_agent_thinks_takes_the_turn_back(phone: PhoneTests) -> None:
+    """The answer to half of it is not heard."""
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        await asyncio.sleep(1.5)
+        yield f"you said {turn.text}."
+
+    async def caller(line: Line) -> None:
+        await says(line, "two pizzas")
+        await line.pause(1.3)
+        await says(line, "and a salad")
+        await line.hear_out()
+
+    agent = Remembering(brain)
+    record = phone.call(desk(agent), caller)
+    assert agent.remembered == [UserItem("two pizzas"), UserItem("and a salad"), AgentItem("you said and a salad.")]
+    assert ear(record) == "you said and a salad."
+
+
+def test_what_the_agent_heard_of_itself_when_the_caller_hangs_up(phone: PhoneTests) -> None:
+    """The end of the call is an interruption too."""
+
+    async def caller(line: Line) -> None:
+        await says(line, "count for me please")
+        await line.wait_until_agent_speaks()
+        await line.pause(2.0)
+
+    agent = Remembering(counts)
+    record = phone.call(desk(agent), caller)
+    heard = last_of_agent(agent)
+    assert heard.interrupted
+    assert abs(len(heard.text.split()) - len(ear(record, whole=True).split())) <= 1
+
+
+def test_a_broken_hook_ends_the_call_with_an_apology(phone: PhoneTests) -> None:
+    """As any handler that raises."""
+
+    class Broken(Remembering):
+        async def agent_turn(self, call: VoiceSession, item: AgentItem) -> None:
+            raise ZeroDivisionError
+
+    async def caller(line: Line) -> None:
+        await line.stay()
+
+    phone.expect(EndReason.HANDLER_FAILED)
+    record = phone.call(desk(Broken(counts, greeting="hello.")), caller)
+    assert ear(record).startswith("hello. i am sorry, something went wrong")

@@ -6,6 +6,7 @@ from voice_runtime.agent.conversation import Conversation
 from voice_runtime.agent.manners import Limits, Phrases
 from voice_runtime.llm import AgentItem, Brain, History, Turn
 from voice_runtime.session import VoiceSession
+from voice_runtime.turns.lexicon import lexicon_for
 from voice_runtime.turns.policy import FloorPolicy
 from voice_runtime.turns.verbalise import Pronunciations
 
@@ -17,7 +18,7 @@ class Agent:
 
     It holds nothing of a call; subclass it for the hooks. `policy`: the rules of turn-taking; preemptive thinking is
     off unless it says otherwise, since a brain that acts must not think about what was not said to the end.
-    `language`: how numbers and the like are spoken ("en", "de-DE", ...).
+    `language`: how numbers and the like are spoken, and which words stop the agent ("en", "de-DE", ...).
     """
 
     def __init__(
@@ -39,13 +40,13 @@ class Agent:
         self.pronunciations = pronunciations
         self.phrases = phrases or Phrases()
         self.limits = limits or Limits()
-        self.policy = policy or FloorPolicy(preemptive=False)
+        self.policy = policy or FloorPolicy(preemptive=False, lexicon=lexicon_for(language))
 
     async def __call__(self, call: VoiceSession) -> None:
         """Hold the conversation; returns when the call has ended."""
         await Conversation(self, call).hold()
 
-    # -- hooks: yours to override. What `enter` and `exit` raise fails the handler -------------------------------------
+    # -- hooks: yours to override. What they raise fails the handler -------------------------------------
 
     async def enter(self, call: VoiceSession) -> None:
         """The call has begun; the greeting comes next."""

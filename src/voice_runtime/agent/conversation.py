@@ -73,7 +73,8 @@ class Conversation:
         self._floor = Floor(agent.policy)
         self._ears = Ears(self._tell, agent.policy.lexicon)
         self._watch = SilenceWatch(call, agent.limits.patience, self._break_silence)
-        self._tasks = TaskOwner("agent")
+        self._tasks = TaskOwner("agent")  # turns and utterances
+        self._services = TaskOwner("agent")  # what runs beside them
         self._events: deque[on.Event] = deque()
         self._telling = False
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
@@ -81,7 +82,7 @@ class Conversation:
         self._said_all = asyncio.Event()
         self._said_all.set()
         self._utterances = 0
-        self._current: Reply | None = None
+        self._current: int | None = None  # what is being said, or is paused
         self._saying: asyncio.Task[None] | None = None
         self._on_finished: Callable[[UtteranceFinished], None] | None = None
         self._thinking: _Thinking | None = None
@@ -101,34 +102,34 @@ class Conversation:
             self._tell(on.CallStarted())
             await agent.enter(call)
             self._say(agent.greeting)
-            watching = self._start("watch", self._watch.run())
+            self._start("watch", self._watch.run(), self._services)
             if agent.limits.max_seconds is not None:
-                self._start("limit", self._limit(agent.limits.max_seconds))
-            ended = self._start("ended", call.wait_ended())
+                self._start("limit", self._limit(agent.limits.max_seconds), self._services)
+            ended = self._start("ended", call.wait_ended(), self._services)
             await asyncio.wait({ended, self._crash}, return_when=asyncio.FIRST_COMPLETED)
-            watching.cancel()
             if self._crash.done():
                 self._crash.result()
         finally:
-            self._tell(on.CallEnded())
-            self._ears.close()
-            for timer in self._timers.values():
-                timer.cancel()
-            if call.is_disconnected and self._saying is not None:
-                await asyncio.wait({self._saying}, timeout=SETTLE_SECONDS)
+            await self._close()
             unlisten()
-            await self._tasks.close()
         await agent.exit(call, self.history)
+
+    async def _close(self) -> None:
+        """Let what was said last be accounted for, if the call has ended; end the rest."""
+        self._tell(on.CallEnded())
+        self._ears.close()
+        for timer in self._timers.values():
+            timer.cancel()
+        await self._services.close()
+        await self._tasks.finish(SETTLE_SECONDS if self._call.is_disconnected else 0.0)
 
     # -- events in, commands out ---------------------------------------------------------------------------------------
 
     def _happened(self, event: CallEvent) -> None:
         match event:
             case UtteranceAudible():
-                for number, reply in self._replies.items():
-                    if reply is self._current:
-                        self._tell(on.SpeechHeard(number))
-                        break
+                if self._current is not None:
+                    self._tell(on.SpeechHeard(self._current))
             case UtteranceFinished():
                 if self._on_finished is not None:
                     self._on_finished(event)
@@ -186,6 +187,7 @@ class Conversation:
                 self._replies[utterance].want(Wanted.SOUND)
             case do.StopSpeech(utterance):
                 self._call.interrupt()
+                self._current = None
                 self._replies[utterance].want(Wanted.SILENCE)
             case do.DropSpeech(utterance):
                 self._forget(utterance)
@@ -296,7 +298,7 @@ class Conversation:
         self._tell(on.UtteranceQueued(self._utterances, turn, interruptible))
 
     def _start_speech(self, utterance: int) -> None:
-        self._current = reply = self._replies[utterance]
+        self._current, reply = utterance, self._replies[utterance]
         key = self.history.add(AgentItem(""))  # its place is where it began
         self._saying = self._start(f"utterance-{utterance}", self._speak(utterance, reply, key, self._saying))
 
@@ -328,7 +330,7 @@ class Conversation:
         if not reply.heard:
             self.history.remove(key)
         self._forget(number)
-        if self._current is reply:
+        if self._current == number:
             self._current = None
         if outcome is PlaybackOutcome.FAILED and not self._failed(self._voice_fault or "tts"):
             self._say(self._agent.phrases.apology)
@@ -336,7 +338,7 @@ class Conversation:
             self._failures = 0
         self._tell(on.UtteranceEnded(number))
         if reply.heard:
-            await self._agent.agent_turn(self._call, item)
+            self._start("agent-turn", self._agent.agent_turn(self._call, item))
 
     def _forget(self, utterance: int) -> None:
         if (reply := self._replies.pop(utterance, None)) is not None:
@@ -352,7 +354,7 @@ class Conversation:
     def _break_silence(self) -> None:
         """The caller waits, and has heard nothing for as long as anybody's patience lasts."""
         thinking = self._thinking
-        reply = self._current or (thinking.reply if thinking is not None else None)
+        reply = self._replies.get(self._current or 0) or (thinking.reply if thinking is not None else None)
         if reply is None:
             return
         if not reply.starved:
@@ -387,7 +389,7 @@ class Conversation:
         """Say goodbye after what is being said, and hang up. The first reason counts."""
         if not self._ending:
             self._ending = True
-            self._start("end", self._hang_up(reason, detail, goodbye))
+            self._start("end", self._hang_up(reason, detail, goodbye), self._services)
 
     async def _hang_up(self, reason: EndReason, detail: str, goodbye: str) -> None:
         self._say(goodbye, interruptible=False)
@@ -400,9 +402,9 @@ class Conversation:
 
     # -- tasks ---------------------------------------------------------------------------------------------------------
 
-    def _start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def _start(self, name: str, work: Coroutine[Any, Any, Any], owner: TaskOwner | None = None) -> asyncio.Task[Any]:
         """A task whose failure is the conversation's."""
-        task = self._tasks.start(name, work)
+        task = (owner or self._tasks).start(name, work)
         task.add_done_callback(lambda done: None if done.cancelled() else self._crashed(done.exception()))
         return task
 
