@@ -10,6 +10,7 @@ from agent_world import Remembering, desk, ear, says
 from voice_runtime import VoiceApp, VoiceSession
 from voice_runtime.agent import Limits, Phrases
 from voice_runtime.audio.spelling import read_spelling
+from voice_runtime.errors import TtsError
 from voice_runtime.events import EndReason, Fault
 from voice_runtime.llm import AgentItem, History, ToolItem, Turn, UserItem
 from voice_runtime.mock import MockStt, MockTts
@@ -243,3 +244,33 @@ def test_the_first_sentence_is_said_while_the_brain_thinks_of_the_others(phone: 
     record = phone.call(desk(Remembering(slow)), caller)
     begun = read_spelling(record.ear)[0].start_s - record.timeline.caller[0].end_ms / 1000
     assert begun < 0.6 + 0.5 + 7 * 0.2 + 0.3  # recogniser, wait, seven words; the text takes 2.6 s
+
+
+def test_a_voice_that_fails_in_mid_answer_is_apologised_for(phone: PhoneTests) -> None:
+    """What the brain still writes is given up with the answer; the next one is whole."""
+
+    class Hoarse(MockTts):
+        """Fails once, at the third thing it is to say."""
+
+        async def synthesize(self, text: str) -> AsyncIterator[bytes]:
+            if len(self.spoken) == 2:
+                self.spoken.append(text)
+                raise TtsError("hoarse", "failed", "for once")
+            async for chunk in super().synthesize(text):
+                yield chunk
+
+    async def drones(turn: Turn) -> AsyncIterator[str]:
+        for _ in range(4):
+            yield "this is one. "
+            await asyncio.sleep(1.0)
+
+    async def caller(line: Line) -> None:
+        await says(line, "go on then")
+        await line.hear_out(quiet_ms=3000)
+        await says(line, "once more please")
+        await line.hear_out(quiet_ms=3000)
+
+    agent = Remembering(drones, phrases=PHRASES)
+    record = phone.call(desk(agent, tts=Hoarse()), caller)
+    assert ear(record) == "this is one. this is one. sorry, say it again." + 4 * " this is one."
+    assert agent.end is not None and agent.end.reason is EndReason.CALLER_HUNG_UP

@@ -199,3 +199,36 @@ def test_a_broken_hook_ends_the_call_with_an_apology(phone: PhoneTests) -> None:
     phone.expect(EndReason.HANDLER_FAILED)
     record = phone.call(desk(Broken(counts, greeting="hello.")), caller)
     assert ear(record).startswith("hello. i am sorry, something went wrong")
+
+
+def test_an_answer_that_the_program_cuts_is_over(phone: PhoneTests) -> None:
+    """What the brain goes on to write is not waited for, and the next turn is answered."""
+    cut: list[bool] = []
+
+    async def drones(turn: Turn) -> AsyncIterator[str]:
+        try:
+            for _ in range(20 if turn.text == "go" else 1):
+                yield "this is a sentence. "
+                await asyncio.sleep(1.0)
+        except (asyncio.CancelledError, GeneratorExit):
+            cut.append(True)
+            raise
+
+    class Impatient(Remembering):
+        async def user_turn(self, call: VoiceSession, turn: Turn) -> Turn:
+            if turn.text == "go":
+                asyncio.get_running_loop().call_later(2.0, call.interrupt)
+            return turn
+
+    async def caller(line: Line) -> None:
+        await says(line, "go")
+        await line.hear_out(quiet_ms=3000)
+        await says(line, "once more")
+        await line.hear_out(quiet_ms=3000)
+
+    agent = Impatient(drones)
+    record = phone.call(desk(agent), caller)
+    assert cut == [True]
+    first, second = (item for item in agent.remembered if isinstance(item, AgentItem))
+    assert (first.interrupted, second) == (True, AgentItem("this is a sentence."))
+    assert ear(record, whole=True) == f"{first.text} this is a sentence."

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, assert_never
 
 from voice_runtime.agent.ears import Ears
+from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply, Wanted
 from voice_runtime.agent.watch import SilenceWatch
-from voice_runtime.errors import CallHangupError, ConfigurationError
+from voice_runtime.errors import ConfigurationError
 from voice_runtime.events import (
     CallEvent,
     EndReason,
@@ -26,7 +27,7 @@ from voice_runtime.events import (
     UtteranceFinished,
 )
 from voice_runtime.llm import AgentItem, History, ToolItem, Turn, UserItem
-from voice_runtime.session import BargeIn, VoiceSession
+from voice_runtime.session import VoiceSession
 from voice_runtime.session.synthesis import closing
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.turns import commands as do
@@ -72,19 +73,13 @@ class Conversation:
         self._call = call
         self._floor = Floor(agent.policy)
         self._ears = Ears(self._tell, agent.policy.lexicon)
+        self._mouth = Mouth(call, self.history, tell=self._tell, start=self._start, on_spoken=self._spoken)
         self._watch = SilenceWatch(call, agent.limits.patience, self._break_silence)
         self._tasks = TaskOwner("agent")  # turns and utterances
         self._services = TaskOwner("agent")  # what runs beside them
         self._events: deque[on.Event] = deque()
         self._telling = False
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
-        self._replies: dict[int, Reply] = {}  # those that are queued, and the one that is being said
-        self._said_all = asyncio.Event()
-        self._said_all.set()
-        self._utterances = 0
-        self._current: int | None = None  # what is being said, or is paused
-        self._saying: asyncio.Task[None] | None = None
-        self._on_finished: Callable[[UtteranceFinished], None] | None = None
         self._thinking: _Thinking | None = None
         self._turns = 0
         self._failures = 0  # in a row
@@ -118,6 +113,7 @@ class Conversation:
         """Let what was said last be accounted for, if the call has ended; end the rest."""
         self._tell(on.CallEnded())
         self._ears.close()
+        self._mouth.close()
         for timer in self._timers.values():
             timer.cancel()
         await self._services.close()
@@ -127,12 +123,8 @@ class Conversation:
 
     def _happened(self, event: CallEvent) -> None:
         match event:
-            case UtteranceAudible():
-                if self._current is not None:
-                    self._tell(on.SpeechHeard(self._current))
-            case UtteranceFinished():
-                if self._on_finished is not None:
-                    self._on_finished(event)
+            case UtteranceAudible() | UtteranceFinished():
+                self._mouth.happened(event)
             case ProviderFailed(kind="stt"):
                 self._end(EndReason.PROVIDER_FAILED, _fault(event), self._agent.phrases.failed_goodbye)
             case ProviderFailed():
@@ -179,18 +171,15 @@ class Conversation:
             case do.RecordUnanswered(text, keys):
                 self.history.add(UserItem(text, keys))
             case do.StartSpeech(utterance):
-                self._start_speech(utterance)
+                self._mouth.start(utterance)
             case do.PauseSpeech(utterance):
-                self._replies[utterance].want(Wanted.PAUSE)
-                self._call.interrupt()
+                self._mouth.pause(utterance)
             case do.ResumeSpeech(utterance):
-                self._replies[utterance].want(Wanted.SOUND)
+                self._mouth.resume(utterance)
             case do.StopSpeech(utterance):
-                self._call.interrupt()
-                self._current = None
-                self._replies[utterance].want(Wanted.SILENCE)
+                self._mouth.stop(utterance)
             case do.DropSpeech(utterance):
-                self._forget(utterance)
+                self._mouth.drop(utterance)
             case do.PromptSilentCaller(stage):
                 prompts = self._agent.phrases.still_there
                 self._say(prompts[min(stage, len(prompts)) - 1] if prompts else "")
@@ -235,8 +224,7 @@ class Conversation:
             self.history.replace(thinking.key, UserItem(text, thinking.asked.keys))
 
     async def _think(self, thinking: _Thinking) -> None:
-        if self._saying is not None and self._current is None:
-            await asyncio.wait({self._saying})  # what was heard of a stopped answer is to be in the history
+        await self._mouth.settled()  # what was heard of a stopped answer is to be in the history
         try:
             await self._ask(thinking)
             if not thinking.reply.unfinished and not thinking.reply.heard:
@@ -266,7 +254,7 @@ class Conversation:
     def _queue_if_ready(self, thinking: _Thinking) -> None:
         if thinking.reply.ready and not thinking.queued:
             thinking.queued = True
-            self._queue(thinking.reply, thinking.number)
+            self._mouth.queue(thinking.reply, thinking.number)
 
     def _turn_over(self, thinking: _Thinking) -> None:
         thinking.over = True
@@ -289,72 +277,28 @@ class Conversation:
         reply.interject(phrase)
         reply.close()
         if reply.ready:
-            self._queue(reply, None, interruptible=interruptible)
+            self._mouth.queue(reply, None, interruptible=interruptible)
 
-    def _queue(self, reply: Reply, turn: int | None, *, interruptible: bool = True) -> None:
-        self._utterances += 1
-        self._said_all.clear()
-        self._replies[self._utterances] = reply
-        self._tell(on.UtteranceQueued(self._utterances, turn, interruptible))
-
-    def _start_speech(self, utterance: int) -> None:
-        self._current, reply = utterance, self._replies[utterance]
-        key = self.history.add(AgentItem(""))  # its place is where it began
-        self._saying = self._start(f"utterance-{utterance}", self._speak(utterance, reply, key, self._saying))
-
-    async def _speak(self, number: int, reply: Reply, key: int, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait({before})
-        outcome = PlaybackOutcome.INTERRUPTED
-        while await reply.begin():
-            outcome = await self._speak_once(reply)
-            self.history.replace(key, AgentItem(reply.heard, reply.unfinished))
-            if not reply.goes_on:
-                break
-        await self._spoken(number, reply, key, outcome)
-
-    async def _speak_once(self, reply: Reply) -> PlaybackOutcome:
-        finished: list[UtteranceFinished] = []
-        self._on_finished = finished.append
-        try:
-            await self._call.say(reply.sentences(), barge_in=BargeIn.NEVER)
-        except CallHangupError:
-            pass  # what was heard of it is told all the same
-        if not finished:
-            return PlaybackOutcome.DISCONNECTED  # before it could begin
-        reply.account(finished[-1].heard_text)
-        return finished[-1].outcome
-
-    async def _spoken(self, number: int, reply: Reply, key: int, outcome: PlaybackOutcome) -> None:
-        item = AgentItem(reply.heard, reply.unfinished)
-        if not reply.heard:
-            self.history.remove(key)
-        self._forget(number)
-        if self._current == number:
-            self._current = None
+    def _spoken(self, reply: Reply, outcome: PlaybackOutcome) -> None:
+        thinking = self._thinking
+        if thinking is not None and thinking.reply is reply:
+            if outcome is PlaybackOutcome.PLAYED and reply.complete:
+                self._failures = 0
+            elif not thinking.over and reply.wanted is Wanted.SOUND:  # cut by somebody else than the floor
+                self._cancel_turn()
+                self._turn_over(thinking)
         if outcome is PlaybackOutcome.FAILED and not self._failed(self._voice_fault or "tts"):
             self._say(self._agent.phrases.apology)
-        elif outcome is PlaybackOutcome.PLAYED and reply.complete and self._is_answer(reply):
-            self._failures = 0
-        self._tell(on.UtteranceEnded(number))
         if reply.heard:
+            item = AgentItem(reply.heard, reply.unfinished)
             self._start("agent-turn", self._agent.agent_turn(self._call, item))
-
-    def _forget(self, utterance: int) -> None:
-        if (reply := self._replies.pop(utterance, None)) is not None:
-            reply.want(Wanted.SILENCE)
-        if not self._replies:
-            self._said_all.set()
-
-    def _is_answer(self, reply: Reply) -> bool:
-        return self._thinking is not None and self._thinking.reply is reply
 
     # -- when something fails, or is slow ------------------------------------------------------------------------------
 
     def _break_silence(self) -> None:
         """The caller waits, and has heard nothing for as long as anybody's patience lasts."""
         thinking = self._thinking
-        reply = self._replies.get(self._current or 0) or (thinking.reply if thinking is not None else None)
+        reply = self._mouth.current or (thinking.reply if thinking is not None else None)
         if reply is None:
             return
         if not reply.starved:
@@ -363,7 +307,7 @@ class Conversation:
                 self._call.request_disconnect(EndReason.PROVIDER_FAILED, self._voice_fault or "tts: no audio in time")
             return
         reply.silences = 0
-        assert thinking is not None and self._is_answer(reply), "only a brain's text is awaited"
+        assert thinking is not None and thinking.reply is reply, "only a brain's text is awaited"
         if thinking.fillers:
             reply.interject(thinking.fillers.popleft())
             self._queue_if_ready(thinking)
@@ -395,7 +339,7 @@ class Conversation:
         self._say(goodbye, interruptible=False)
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
-                await self._said_all.wait()
+                await self._mouth.silent()
         except TimeoutError:
             log.warning("call %s: the goodbye was not heard in time", self._call.call_sid)
         self._call.request_disconnect(reason, detail)
