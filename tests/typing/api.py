@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never, assert_type
 
 from fastapi import FastAPI
@@ -30,6 +30,7 @@ from voice_runtime import (
     get_stt_class,
     mix_frames,
 )
+from voice_runtime.agent import Agent, Limits, Phrases
 from voice_runtime.errors import CarrierError, ProviderError, SttError, TtsError
 from voice_runtime.events import (
     CallConnected,
@@ -50,6 +51,7 @@ from voice_runtime.events import (
     UtteranceFinished,
     UtteranceStarted,
 )
+from voice_runtime.llm import AgentItem, History, ToolItem, Turn, UserItem, messages
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.providers import SttProvider as OldSttProvider
 from voice_runtime.recording import AudioMixer
@@ -204,6 +206,45 @@ async def outbound() -> None:
     if carrier is not None:
         await carrier.hang_up(sid)
     await app.switchboard.drain(30.0)
+
+
+# -- an agent ----------------------------------------------------------------------------------------------------------
+
+
+async def brain(turn: Turn) -> AsyncIterator[str]:
+    for message in messages(turn):
+        yield message["content"]
+
+
+async def brain_with_tools(turn: Turn) -> AsyncIterator[str | ToolItem]:
+    yield ToolItem("find", '{"order": 42}', "Thursday")
+    yield "On Thursday."
+
+
+class Receptionist(Agent):
+    async def user_turn(self, call: VoiceSession, turn: Turn) -> Turn:
+        return replace(turn, text=turn.text.title())
+
+    async def exit(self, call: VoiceSession, history: History) -> None:
+        for item in history:
+            match item:
+                case UserItem(text, keys):
+                    use(text, keys)
+                case AgentItem(text, interrupted):
+                    use(text, interrupted)
+                case ToolItem(name, arguments, result):
+                    use(name, arguments, result)
+                case _:
+                    assert_never(item)
+
+
+app.call("+15550002222")(Agent(brain, greeting="Hello!", limits=Limits(max_turns=20)))
+app.call("+15550003333")(Receptionist(brain_with_tools, phrases=Phrases(goodbye="Bye."), language="de-DE"))
+
+
+async def streaming(call: VoiceSession) -> None:
+    said = await call.say(brain(Turn("hello")), barge_in=BargeIn.NEVER)
+    assert_type(said, Utterance)
 
 
 # -- providers ---------------------------------------------------------------------------------------------------------

@@ -102,11 +102,11 @@ class Conversation:
                 self._start("limit", self._limit(agent.limits.max_seconds), self._services)
             ended = self._start("ended", call.wait_ended(), self._services)
             await asyncio.wait({ended, self._crash}, return_when=asyncio.FIRST_COMPLETED)
-            if self._crash.done():
-                self._crash.result()
         finally:
             await self._close()
             unlisten()
+        if self._crash.done():
+            self._crash.result()
         await agent.exit(call, self.history)
 
     async def _close(self) -> None:
@@ -355,6 +355,7 @@ class Conversation:
     def _crashed(self, error: BaseException | None) -> None:
         if error is not None and not self._crash.done():
             self._crash.set_exception(error)
+            self._crash.exception()  # it counts as seen: the task that failed was logged
 
 
 def _fault(event: ProviderFailed) -> str:
