@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -246,3 +246,20 @@ async def test_frames_that_leave_at_once_keep_their_place_among_those_of_threads
         elif not isinstance(item, OutboundMark):
             cleared = True
     assert seen
+
+
+@pytest.mark.parametrize("look", [lambda queue: not queue.empty(), lambda queue: queue.qsize()])
+async def test_a_recogniser_that_looks_before_it_takes_hears_the_caller_beside_another_reader(
+    look: Callable[[asyncio.Queue[bytes | None]], object],
+) -> None:
+    """A program of 0.1 asks the queue whether there is audio, and only then takes it: `audio()` must not starve it."""
+    session = VoiceSession()
+    session.media_started(CallInfo("CA1", "MZ1"))
+    beside = session.audio()
+    heard: list[bytes | None] = []
+    for _ in range(3):
+        if look(session.inbound):
+            heard.append(session.inbound.get_nowait())
+        session.caller_audio(b"\x55" * 160)
+    assert heard == 2 * [b"\x55" * 160]
+    assert await anext(beside) == b"\x55" * 160

@@ -48,6 +48,14 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         self.awaited = True
         return super().get_nowait()
 
+    def empty(self) -> bool:
+        self.awaited = True  # whoever looks whether there is something to get will get it
+        return super().empty()
+
+    def qsize(self) -> int:
+        self.awaited = True
+        return super().qsize()
+
     def offer_from_thread(self, loop: asyncio.AbstractEventLoop, frame: bytes | None) -> None:
         """Add a frame from another thread. A burst costs one wake-up of the loop, not one per frame."""
         if len(self._crossing) == self._crossing.maxlen:
