@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from voice_runtime.clock import Clock, SystemClock
+from voice_runtime.clock import Clock, LoopClock, StandingTime, SystemClock
 
 __all__ = ["Pace"]
 
@@ -13,7 +13,8 @@ __all__ = ["Pace"]
 class Pace:
     """Seconds as the people on the phone live them: `speed` of them pass in each second of `clock`.
 
-    With a manual clock, pass a `sleep` that advances it.
+    Without a `clock`, it is the machine's, or that of a loop on virtual time. With a manual clock, pass a `sleep` that
+    advances it.
     """
 
     def __init__(
@@ -22,7 +23,7 @@ class Pace:
         if speed <= 0:
             raise ValueError("time passes: speed must be more than 0")
         self.speed = speed
-        self._clock = clock or SystemClock()
+        self._clock = clock or _time_of_the_loop()
         self._sleep = sleep or asyncio.sleep
         self._start, self._wall = self._clock.monotonic(), self._clock.wall()
 
@@ -43,3 +44,13 @@ class Pace:
     async def sleep_until(self, at: float) -> None:
         """Wait until `now()` is `at`; late, this still lets everybody else run once."""
         await self.sleep(at - self.now())
+
+
+def _time_of_the_loop() -> Clock:
+    machine = SystemClock()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return machine
+    # Sleeping goes by the loop's time: another clock beside it would never agree with it.
+    return LoopClock(loop, machine.wall()) if isinstance(loop, StandingTime) else machine
