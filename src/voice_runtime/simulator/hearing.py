@@ -10,7 +10,7 @@ from voice_runtime.simulator.notes import Annotation, NoteKind
 
 __all__ = ["Heard", "Hearing", "heard_in", "plain_words"]
 
-_UTTERANCE_GAP: Final = 0.7  # seconds: a longer pause, and another utterance begins
+_UTTERANCE_GAP: Final = 0.7  # seconds: a longer pause, or a word that was cut off, and another utterance begins
 _PUNCTUATION: Final = str.maketrans({"-": " ", "/": " "} | dict.fromkeys(".,?!':;"))
 
 
@@ -37,7 +37,8 @@ class Heard(tuple[SpelledWord, ...]):
         """What the agent said, for a transcript: `wor-` is a word that was cut off."""
         spoken: list[list[SpelledWord]] = []
         for word in self:
-            if not spoken or word.start_s - spoken[-1][-1].end_s > _UTTERANCE_GAP:
+            last = spoken[-1][-1] if spoken else None
+            if last is None or not last.whole or word.start_s - last.end_s > _UTTERANCE_GAP:
                 spoken.append([])
             spoken[-1].append(word)
         return [
