@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -195,3 +197,33 @@ def test_a_blocking_request_on_the_loop_is_named(phone: PhoneTests) -> None:
     phone.expect(EndReason.HANDLER_FAILED)
     phone.call(app, listens(5))
     assert "a request to Twilio blocks the event loop" in phone.errors()
+
+
+def test_a_handler_in_place_of_its_app_is_named(phone: PhoneTests) -> None:
+    """And what to give."""
+
+    async def answer(call: VoiceSession) -> None:
+        await call.say("hello")
+
+    with pytest.raises(TypeError, match="answer is a handler: give the VoiceApp"):
+        phone.call(answer, listens(1))  # type: ignore[arg-type]
+
+
+def test_a_script_that_is_a_plain_function_is_named(phone: PhoneTests) -> None:
+    """And how it is written."""
+
+    def caller(line: Line) -> None:
+        line.press("1")
+
+    with pytest.raises(TypeError, match="is a plain function: a script is `async def caller"):
+        phone.call(greeter(), caller)  # type: ignore[arg-type]
+
+
+def test_a_test_without_end_says_so(phone: PhoneTests) -> None:
+    """Hours of simulated time are enough for any call; the message names them."""
+
+    async def scenario(system: PhoneSystem) -> None:
+        await asyncio.sleep(24 * 3600)
+
+    with pytest.raises(TimeoutError, match="did not end within 4 hours of simulated time"):
+        phone.run(scenario, greeter())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -200,7 +201,10 @@ class PhoneCall:
 
     async def _person(self) -> None:
         try:
-            await self._phone.script(Line(self._handset, self._phone.voice))
+            acting = self._phone.script(Line(self._handset, self._phone.voice))
+            if not inspect.isawaitable(acting):
+                raise TypeError(f"{self._phone.script!r} is a plain function: a script is `async def caller(line)`")
+            await acting
         except CallHangupError:
             return
         except Exception as error:  # the script is somebody's test: `run` raises it when the call has been put down

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
@@ -70,11 +71,18 @@ class PhoneTests:
         async def whole() -> T:
             system = PhoneSystem(app, over_sockets=self.speed is not None, **self.options)
             try:
-                async with asyncio.timeout(_LONGEST_SCENARIO), system:
+                async with asyncio.timeout(_LONGEST_SCENARIO) as limit, system:
                     return await scenario(system)
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                hours = _LONGEST_SCENARIO / 3600
+                raise TimeoutError(f"the test did not end within {hours:g} hours of simulated time") from error
             finally:
                 self.records += system.records
 
+        if inspect.iscoroutinefunction(app) and len(inspect.signature(app).parameters) == 1:
+            raise TypeError(f"{app.__name__} is a handler: give the VoiceApp that has it, not the function")
         speed = self.speed
         with self._log:
             return run(whole(), VirtualLoop if speed is None else lambda: ScaledLoop(speed))
