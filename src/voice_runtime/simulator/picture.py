@@ -164,9 +164,9 @@ class _Canvas:
     def _words(self, kind: NoteKind, y: float, colour: str, *, lines: int, upwards: bool) -> None:
         """The words of each turn beside its lane, wrapped to the room there is until the next turn."""
         spoken = [note for note in self._notes if note.kind is kind and note.text]
-        ends = [self._x(note.at) for note in spoken[1:]] + [_WIDTH - _RIGHT]
-        for note, end in zip(spoken, ends, strict=False):
-            left = min(self._x(note.at), _WIDTH - _RIGHT - 120.0)
+        # The last words of a call have room of their own: they begin further left, and the ones before end there.
+        lefts = [min(self._x(note.at), _WIDTH - _RIGHT - 120.0) for note in spoken]
+        for note, left, end in zip(spoken, lefts, [*lefts[1:], _WIDTH - _RIGHT], strict=False):
             room = int((end - left - 14) / (13 * _CHARACTER))
             wrapped = textwrap.wrap(f"“{note.text}”", min(max(room, 6), 46), max_lines=lines, placeholder=" …”")
             for number, line in enumerate(wrapped):
