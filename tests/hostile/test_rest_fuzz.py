@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -82,6 +82,12 @@ ANSWERS = st.one_of(
 
 
 @settings(max_examples=350, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@example(
+    "place",
+    b"HTTP/1.1 301 X\r\nContent-Encoding: gzip\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 100000\r\n\r\n[[",
+    1.0,
+    False,
+)
 @given(st.sampled_from(["place", "hang up", "list", "message"]), ANSWERS, st.floats(0, 1), st.booleans())
 def test_no_answer_of_the_carrier_comes_out_raw(
     carrier: OddCarrier, doing: str, answer: bytes, part: float, cut: bool

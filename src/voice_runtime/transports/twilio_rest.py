@@ -115,7 +115,8 @@ def carrier_errors(doing: str) -> Iterator[None]:
         raise _answered_no(doing, error) from error
     except TwilioException as error:
         raise CarrierError(f"{doing}: Twilio answered something that is not its API.") from error
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        # The second comes bare out of requests when a redirect has a body that cannot be decoded, and breaks off.
         if _is_timeout(error):
             raise CarrierTimeoutError(f"{doing}: Twilio did not answer in time. It may be done, or not.") from error
         raise CarrierError(f"{doing}: no answer from Twilio ({type(error).__name__}).") from error
@@ -124,9 +125,9 @@ def carrier_errors(doing: str) -> Iterator[None]:
         raise CarrierError(f"{doing}: Twilio's answer could not be read ({type(error).__name__}).") from error
 
 
-def _is_timeout(error: requests.RequestException) -> bool:
+def _is_timeout(error: Exception) -> bool:
     # A body that stalls half way comes out of requests as a ConnectionError around the time-out.
-    return isinstance(error, requests.Timeout) or any(
+    return isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError) or any(
         isinstance(inner, urllib3.exceptions.TimeoutError) for inner in error.args
     )
 
