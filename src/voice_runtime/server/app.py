@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -88,18 +89,7 @@ def create_app(
         on_sms_status=on_sms_status,
     )
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        measuring = TaskOwner("server")
-        measuring.start("loop-lag", switchboard.places.lag.run())
-        with watched(switchboard.places.lag):
-            yield
-        await measuring.close()
-        # Reached when the web server has stopped taking connections; whoever serves us drains before (cli.serving).
-        await switchboard.drain(0.0)
-        if on_shutdown is not None:
-            await on_shutdown()
-
+    lifespan = partial(_lifespan, switchboard, on_shutdown)
     app = FastAPI(title="voice-runtime", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     # A redirect would name the Host header's address: not what the carrier signed, and not always https.
     app.router.redirect_slashes = False
@@ -118,6 +108,26 @@ def create_app(
         app.add_api_route("/test/inject", webhooks.inject, methods=["POST"])
         app.add_api_route("/test/inject/{call_sid}", webhooks.inject, methods=["POST"])
 
+    _add_health_routes(app, switchboard)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(
+    switchboard: Switchboard, on_shutdown: Callable[[], Awaitable[None]] | None, _: FastAPI
+) -> AsyncIterator[None]:
+    measuring = TaskOwner("server")
+    measuring.start("loop-lag", switchboard.places.lag.run())
+    with watched(switchboard.places.lag):
+        yield
+    await measuring.close()
+    # Reached when the web server has stopped taking connections; whoever serves us drains before (server.serving).
+    await switchboard.drain(0.0)
+    if on_shutdown is not None:
+        await on_shutdown()
+
+
+def _add_health_routes(app: FastAPI, switchboard: Switchboard) -> None:
     async def healthz(request: Request) -> Response:
         """Alive: the loop answers."""
         return JSONResponse({"status": "ok", "calls": len(switchboard.calls)})
@@ -129,4 +139,3 @@ def create_app(
 
     app.add_api_route("/healthz", healthz, methods=["GET"])
     app.add_api_route("/readyz", readyz, methods=["GET"])
-    return app
