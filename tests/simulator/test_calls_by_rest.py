@@ -5,20 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from twilio.request_validator import RequestValidator
-from twilio.rest import Client
 
 from fakes.twilio_application import PUBLIC, TOKEN, TONE, Application, Socket, connect, greet, listen, serving
-from voice_runtime.simulator import Carrier, EndedBy, Line, Phone, listens, rest_app, waits_for_hang_up
+from fakes.twilio_sdk import sdk
+from voice_runtime.simulator import EndedBy, Line, Phone, listens, rest_app, waits_for_hang_up
 from voice_runtime.simulator.rest import CallStatus
 
 ALICE, BOB = "+358401234567", "+358942721000"
 EVENTS = ["initiated", "ringing", "answered", "completed"]
-
-
-async def sdk(carrier: Carrier, address: str) -> Client:
-    client = await asyncio.to_thread(Client, carrier.rest.account_sid, TOKEN)
-    client.api.base_url = address
-    return client
 
 
 async def test_the_sdk_places_a_call_and_the_phone_is_answered(telephony) -> None:

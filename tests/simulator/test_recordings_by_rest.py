@@ -5,19 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import httpx
-from twilio.rest import Client
 
 from fakes.twilio_application import PUBLIC, TOKEN, TONE, Application, greet, listen, serving
+from fakes.twilio_sdk import sdk
 from voice_runtime.audio.wav import read_wav
 from voice_runtime.simulator import Line, Phone, rest_app, waits_for_hang_up
 
 ALICE, BOB = "+358401234567", "+358942721000"
-
-
-async def sdk(carrier, api: str) -> Client:
-    client = await asyncio.to_thread(Client, carrier.rest.account_sid, TOKEN)
-    client.api.base_url = api
-    return client
 
 
 async def test_a_call_is_recorded_from_its_answer(telephony) -> None:
