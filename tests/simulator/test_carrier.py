@@ -88,7 +88,7 @@ async def test_a_frame_is_sent_every_20_ms(telephony) -> None:
     app = Application(listen)
     carrier = await telephony(app)
     record = await carrier.call(VOICE, listens(4))
-    assert record.streams[0].frames_sent >= 200
+    assert record.streams[0].frames_sent >= 199  # the stream may begin within the first
     assert [int(m["media"]["timestamp"]) for m in app.events("media")] == [
         20 * n for n in range(len(app.events("media")))
     ]
