@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, assert_never
 
+from voice_runtime.tools import NO_TOOLS, Toolset
+
 __all__ = ["AgentItem", "Brain", "History", "Item", "Part", "ToolItem", "Turn", "UserItem", "messages"]
 
 
@@ -55,12 +57,16 @@ _TYPES: dict[str, type] = {"interrupted": bool}  # of the fields that are not te
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a brain is to answer: `text` and `keys` of the caller, after `history`, which does not have them yet."""
+    """What a brain is to answer: `text` and `keys` of the caller, after `history`, which does not have them yet.
+
+    A brain that has its model choose from `tools` calls them there, and yields no `ToolItem` for them.
+    """
 
     text: str
     keys: str = ""
     history: tuple[Item, ...] = ()
     instructions: str = ""
+    tools: Toolset = NO_TOOLS
 
 
 Brain: TypeAlias = Callable[[Turn], AsyncIterator[Part]]

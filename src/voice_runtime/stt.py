@@ -9,7 +9,15 @@ from typing import Protocol
 
 from voice_runtime.registry import STT
 
-__all__ = ["SttFailure", "SttFault", "SttProvider", "SttWithSpeechStart", "create_stt", "get_stt_class"]
+__all__ = [
+    "SttFailure",
+    "SttFault",
+    "SttProvider",
+    "SttWithFinalise",
+    "SttWithSpeechStart",
+    "create_stt",
+    "get_stt_class",
+]
 
 
 class SttProvider(Protocol):
@@ -39,6 +47,13 @@ class SttWithSpeechStart(SttProvider, Protocol):
     """A provider that also says when the caller begins to speak, even while `set_speaking(True)`: for barge-in."""
 
     on_speech_started: Callable[[], None] | None
+
+
+class SttWithFinalise(SttProvider, Protocol):
+    """A provider that can be told that the caller has stopped speaking, by somebody who hears it sooner."""
+
+    def finalise(self) -> None:
+        """Say what is known as final now, and do not wait for a pause. Called on the loop; returns at once."""
 
 
 class SttFailure(StrEnum):
