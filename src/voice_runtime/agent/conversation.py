@@ -10,12 +10,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, assert_never
 
 from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.mouth import Mouth
-from voice_runtime.agent.reply import Reply, Wanted
+from voice_runtime.agent.reply import Reply, reply_of
+from voice_runtime.agent.thinking import Thinking
 from voice_runtime.agent.watch import SilenceWatch
 from voice_runtime.errors import ConfigurationError
 from voice_runtime.events import (
@@ -26,15 +26,13 @@ from voice_runtime.events import (
     UtteranceAudible,
     UtteranceFinished,
 )
-from voice_runtime.llm import AgentItem, History, ToolItem, Turn, UserItem
+from voice_runtime.llm import AgentItem, History, UserItem
 from voice_runtime.session import VoiceSession
-from voice_runtime.session.synthesis import closing
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.turns import commands as do
 from voice_runtime.turns import events as on
 from voice_runtime.turns.commands import State, Timer
 from voice_runtime.turns.floor import Floor
-from voice_runtime.turns.verbalise import language_for
 
 if TYPE_CHECKING:
     from voice_runtime.agent.agent import Agent
@@ -49,21 +47,6 @@ LAST_WORDS_SECONDS = 20.0
 """How long the goodbye may take to be heard, with the sentence before it."""
 
 
-@dataclass(eq=False)
-class _Thinking:
-    """A turn that is begun."""
-
-    number: int
-    asked: UserItem
-    reply: Reply
-    fillers: deque[str]
-    work: asyncio.Task[None] | None = None
-    key: int | None = None  # in the history, once it is committed
-    tools: list[ToolItem] = field(default_factory=list)  # used before that
-    queued: bool = False
-    over: bool = False
-
-
 class Conversation:
     """One call of an agent. Everything happens on the call's loop."""
 
@@ -74,13 +57,15 @@ class Conversation:
         self._floor = Floor(agent.policy)
         self._ears = Ears(self._tell, agent.policy.lexicon)
         self._mouth = Mouth(call, self.history, tell=self._tell, start=self._start, on_spoken=self._spoken)
+        self._thinking = Thinking(
+            agent, call, self.history, self._mouth, tell=self._tell, start=self._start, failed=self._failed
+        )
         self._watch = SilenceWatch(call, agent.limits.patience, self._break_silence)
         self._tasks = TaskOwner("agent")  # turns and utterances
         self._services = TaskOwner("agent")  # what runs beside them
         self._events: deque[on.Event] = deque()
         self._telling = False
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
-        self._thinking: _Thinking | None = None
         self._turns = 0
         self._failures = 0  # in a row
         self._voice_fault = ""
@@ -161,13 +146,13 @@ class Conversation:
             case do.AskEndOfTurn(request):
                 self._tell(on.EndOfTurnEstimated(request, None))  # there is no model to ask
             case do.BeginTurn(turn, text, keys):
-                self._begin_turn(turn, UserItem(text, keys))
+                self._thinking.begin(turn, UserItem(text, keys), wanted=not self._ending)
             case do.CommitTurn():
                 self._commit_turn()
             case do.DiscardTurn() | do.CancelThinking():
-                self._cancel_turn()
+                self._thinking.cancel()
             case do.CorrectTurn(turn, text):
-                self._correct_turn(turn, text)
+                self._thinking.correct(turn, text)
             case do.RecordUnanswered(text, keys):
                 self.history.add(UserItem(text, keys))
             case do.StartSpeech(utterance):
@@ -188,105 +173,26 @@ class Conversation:
             case _:
                 assert_never(command)
 
-    # -- thinking ------------------------------------------------------------------------------------------------------
-
-    def _begin_turn(self, number: int, asked: UserItem) -> None:
-        thinking = _Thinking(number, asked, self._new_reply(), deque(self._agent.phrases.fillers))
-        self._thinking = thinking
-        if not self._ending:
-            thinking.work = self._start(f"turn-{number}", self._think(thinking))
-
     def _commit_turn(self) -> None:
-        thinking = self._thinking
-        assert thinking is not None, "the floor commits what it has begun"
-        thinking.key = self.history.add(thinking.asked)
-        for tool in thinking.tools:
-            self.history.add(tool)
         self._turns += 1
         limit = self._agent.limits.max_turns
         if limit is not None and self._turns > limit:
-            self._cancel_turn()
             self._end(EndReason.AGENT_HUNG_UP, f"the agent's limit of {limit} turns", self._agent.phrases.goodbye)
-        if self._ending:
-            thinking.over = True
-        if thinking.over:
-            self._tell(on.ThinkingEnded(thinking.number))
-
-    def _cancel_turn(self) -> None:
-        if self._thinking is not None:
-            self._thinking.reply.give_up()
-            if self._thinking.work is not None:
-                self._thinking.work.cancel()
-
-    def _correct_turn(self, number: int, text: str) -> None:
-        thinking = self._thinking
-        if thinking is not None and thinking.number == number and thinking.key is not None:
-            self.history.replace(thinking.key, UserItem(text, thinking.asked.keys))
-
-    async def _think(self, thinking: _Thinking) -> None:
-        await self._mouth.settled()  # what was heard of a stopped answer is to be in the history
-        try:
-            await self._ask(thinking)
-            if not thinking.reply.unfinished and not thinking.reply.heard:
-                raise ValueError("the brain said nothing")
-        except Exception as error:  # whatever a brain raises: the caller hears an apology, and the call goes on
-            log.error("call %s: the brain failed", self._call.call_sid, exc_info=error)
-            self._turn_failed(thinking, f"brain: {error!r}")
-        else:
-            self._turn_over(thinking)
-
-    async def _ask(self, thinking: _Thinking) -> None:
-        asked, agent, reply = thinking.asked, self._agent, thinking.reply
-        before = tuple(item for key, item in self.history.items() if key != thinking.key and item != AgentItem(""))
-        turn = await agent.user_turn(self._call, Turn(asked.text, asked.keys, before, agent.instructions))
-        async with closing(agent.brain(turn)) as parts:
-            async for part in parts:
-                if isinstance(part, str):
-                    reply.feed(part)
-                    self._queue_if_ready(thinking)
-                elif thinking.key is None:
-                    thinking.tools.append(part)
-                else:
-                    self.history.add(part)
-        reply.close()
-        self._queue_if_ready(thinking)
-
-    def _queue_if_ready(self, thinking: _Thinking) -> None:
-        if thinking.reply.ready and not thinking.queued:
-            thinking.queued = True
-            self._mouth.queue(thinking.reply, thinking.number)
-
-    def _turn_over(self, thinking: _Thinking) -> None:
-        thinking.over = True
-        self._tell(on.ThinkingEnded(thinking.number))
-
-    def _turn_failed(self, thinking: _Thinking, why: str) -> None:
-        last = self._failed(why)
-        thinking.reply.give_up("" if last else self._agent.phrases.apology)
-        self._queue_if_ready(thinking)
-        self._turn_over(thinking)
+        self._thinking.commit(wanted=not self._ending)
 
     # -- speaking ------------------------------------------------------------------------------------------------------
 
-    def _new_reply(self) -> Reply:
-        return Reply(language_for(self._agent.language), self._agent.pronunciations)
-
     def _say(self, phrase: str, *, interruptible: bool = True) -> None:
         """Of the agent's own accord."""
-        reply = self._new_reply()
+        reply = reply_of(self._agent)
         reply.interject(phrase)
         reply.close()
         if reply.ready:
             self._mouth.queue(reply, None, interruptible=interruptible)
 
     def _spoken(self, reply: Reply, outcome: PlaybackOutcome) -> None:
-        thinking = self._thinking
-        if thinking is not None and thinking.reply is reply:
-            if outcome is PlaybackOutcome.PLAYED and reply.complete:
-                self._failures = 0
-            elif not thinking.over and reply.wanted is Wanted.SOUND:  # cut by somebody else than the floor
-                self._cancel_turn()
-                self._turn_over(thinking)
+        if self._thinking.spoken(reply, outcome):
+            self._failures = 0
         if outcome is PlaybackOutcome.FAILED and not self._failed(self._voice_fault or "tts"):
             self._say(self._agent.phrases.apology)
         if reply.heard:
@@ -297,8 +203,7 @@ class Conversation:
 
     def _break_silence(self) -> None:
         """The caller waits, and has heard nothing for as long as anybody's patience lasts."""
-        thinking = self._thinking
-        reply = self._mouth.current or (thinking.reply if thinking is not None else None)
+        reply = self._mouth.current or self._thinking.reply
         if reply is None:
             return
         if not reply.starved:
@@ -307,14 +212,7 @@ class Conversation:
                 self._call.request_disconnect(EndReason.PROVIDER_FAILED, self._voice_fault or "tts: no audio in time")
             return
         reply.silences = 0
-        assert thinking is not None and thinking.reply is reply, "only a brain's text is awaited"
-        if thinking.fillers:
-            reply.interject(thinking.fillers.popleft())
-            self._queue_if_ready(thinking)
-        else:
-            if thinking.work is not None:
-                thinking.work.cancel()
-            self._turn_failed(thinking, "brain: no answer in time")
+        self._thinking.late()
 
     def _failed(self, why: str) -> bool:
         """A turn failed. Whether that was one too many, and the call ends."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from voice_runtime.turns.sentences import Sentences
 from voice_runtime.turns.speech_text import SpeechText
 from voice_runtime.turns.spoken import Spoken
-from voice_runtime.turns.verbalise import Language, Pronunciations, verbalise
+from voice_runtime.turns.verbalise import Language, Pronunciations, language_for, verbalise
 
-__all__ = ["Reply", "Wanted"]
+if TYPE_CHECKING:
+    from voice_runtime.agent.agent import Agent
+
+__all__ = ["Reply", "Wanted", "reply_of"]
 
 
 class Wanted(Enum):
@@ -137,6 +141,11 @@ class Reply:
     async def _changed(self) -> None:
         self._news.clear()
         await self._news.wait()
+
+
+def reply_of(agent: Agent) -> Reply:
+    """An empty one, to be spoken as that agent speaks."""
+    return Reply(language_for(agent.language), agent.pronunciations)
 
 
 def _letters(text: str) -> int:

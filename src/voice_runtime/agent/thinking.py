@@ -1,0 +1,175 @@
+"""What the brain does on one call, turn by turn: it is asked, answers, is late, fails, or is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from voice_runtime.agent.mouth import Mouth, Start
+from voice_runtime.agent.reply import Reply, Wanted, reply_of
+from voice_runtime.events import PlaybackOutcome
+from voice_runtime.llm import AgentItem, History, ToolItem, Turn, UserItem
+from voice_runtime.session import VoiceSession
+from voice_runtime.session.synthesis import closing
+from voice_runtime.turns import events as on
+
+if TYPE_CHECKING:
+    from voice_runtime.agent.agent import Agent
+
+__all__ = ["Thinking"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Turn:
+    """A turn that is begun."""
+
+    number: int
+    asked: UserItem
+    reply: Reply
+    fillers: deque[str]
+    work: asyncio.Task[None] | None = None
+    key: int | None = None  # in the history, once it is committed
+    tools: list[ToolItem] = field(default_factory=list)  # used before that
+    queued: bool = False
+    over: bool = False
+
+
+class Thinking:
+    """The last turn that was begun. `failed(why)` counts a failure, and says whether it was one too many."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        call: VoiceSession,
+        history: History,
+        mouth: Mouth,
+        *,
+        tell: Callable[[on.Event], None],
+        start: Start,
+        failed: Callable[[str], bool],
+    ) -> None:
+        self._agent = agent
+        self._call = call
+        self._history = history
+        self._mouth = mouth
+        self._tell = tell
+        self._start = start
+        self._failed = failed
+        self._turn: _Turn | None = None
+
+    @property
+    def reply(self) -> Reply | None:
+        """The answer to the last turn."""
+        return self._turn.reply if self._turn is not None else None
+
+    # -- what the floor says -------------------------------------------------------------------------------------------
+
+    def begin(self, number: int, asked: UserItem, *, wanted: bool) -> None:
+        """A turn, perhaps. Nobody is asked about one that is not `wanted`, since the call is about to end."""
+        turn = _Turn(number, asked, reply_of(self._agent), deque(self._agent.phrases.fillers))
+        self._turn = turn
+        if wanted:
+            turn.work = self._start(f"turn-{number}", self._think(turn))
+
+    def commit(self, *, wanted: bool) -> None:
+        """It is one."""
+        turn = self._turn
+        assert turn is not None, "the floor commits what it has begun"
+        turn.key = self._history.add(turn.asked)
+        for tool in turn.tools:
+            self._history.add(tool)
+        if not wanted:
+            self.cancel()
+            turn.over = True
+        if turn.over:
+            self._tell(on.ThinkingEnded(turn.number))
+
+    def cancel(self) -> None:
+        """Nobody wants the answer, or the rest of it."""
+        if self._turn is not None:
+            self._turn.reply.give_up()
+            if self._turn.work is not None:
+                self._turn.work.cancel()
+
+    def correct(self, number: int, text: str) -> None:
+        """The caller said this instead."""
+        turn = self._turn
+        if turn is not None and turn.number == number and turn.key is not None:
+            self._history.replace(turn.key, UserItem(text, turn.asked.keys))
+
+    # -- what becomes of the answer ------------------------------------------------------------------------------------
+
+    def spoken(self, reply: Reply, outcome: PlaybackOutcome) -> bool:
+        """An utterance is over. Whether it was the whole answer to this turn."""
+        turn = self._turn
+        if turn is None or turn.reply is not reply:
+            return False
+        if outcome is PlaybackOutcome.PLAYED and reply.complete:
+            return True
+        if not turn.over and reply.wanted is Wanted.SOUND:  # cut by somebody else than the floor
+            self.cancel()
+            self._over(turn)
+        return False
+
+    def late(self) -> None:
+        """The caller has waited for text for as long as anybody's patience lasts: a filler, or the end of the turn."""
+        turn = self._turn
+        assert turn is not None, "only a brain's text is awaited"
+        if turn.fillers:
+            turn.reply.interject(turn.fillers.popleft())
+            self._queue_if_ready(turn)
+        else:
+            if turn.work is not None:
+                turn.work.cancel()
+            self._give_up(turn, "brain: no answer in time")
+
+    # -- asking the brain ----------------------------------------------------------------------------------------------
+
+    async def _think(self, turn: _Turn) -> None:
+        await self._mouth.settled()  # what was heard of a stopped answer is to be in the history
+        try:
+            await self._ask(turn)
+            if not turn.reply.unfinished and not turn.reply.heard:
+                raise ValueError("the brain said nothing")
+        except Exception as error:  # whatever a brain raises: the caller hears an apology, and the call goes on
+            log.error("call %s: the brain failed", self._call.call_sid, exc_info=error)
+            self._give_up(turn, f"brain: {error!r}")
+        else:
+            self._over(turn)
+
+    async def _ask(self, turn: _Turn) -> None:
+        agent, asked, reply = self._agent, turn.asked, turn.reply
+        before = tuple(item for key, item in self._history.items() if key != turn.key and item != AgentItem(""))
+        given = await agent.user_turn(self._call, Turn(asked.text, asked.keys, before, agent.instructions))
+        async with closing(agent.brain(given)) as parts:
+            async for part in parts:
+                if isinstance(part, str):
+                    reply.feed(part)
+                    self._queue_if_ready(turn)
+                elif turn.key is None:
+                    turn.tools.append(part)
+                else:
+                    self._history.add(part)
+        reply.close()
+        self._queue_if_ready(turn)
+
+    def _queue_if_ready(self, turn: _Turn) -> None:
+        if turn.reply.ready and not turn.queued:
+            turn.queued = True
+            self._mouth.queue(turn.reply, turn.number)
+
+    def _over(self, turn: _Turn) -> None:
+        turn.over = True
+        self._tell(on.ThinkingEnded(turn.number))
+
+    def _give_up(self, turn: _Turn, why: str) -> None:
+        last = self._failed(why)
+        turn.reply.give_up("" if last else self._agent.phrases.apology)
+        self._queue_if_ready(turn)
+        self._over(turn)
