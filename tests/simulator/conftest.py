@@ -27,29 +27,36 @@ REAL_TIME = {"test_load", "test_misbehaving_applications", "test_rest_limits"}
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
-    """In process, time is virtual; sockets are real, and ten times as fast."""
-    if item.path.stem in REAL_TIME:
-        return {"real": asyncio.SelectorEventLoop}
-    callspec = getattr(item, "callspec", None)  # only of tests with parameters
-    if callspec is not None and callspec.params.get("telephony") == "in process":
-        return {"virtual": VirtualLoop}
-    return {"fast": ScaledLoop}
+    """In process, time is virtual; sockets are real, and ten times as fast.
+
+    The plugin asks before any parameter is known, so it is the loop that is the parameter, and `telephony` follows it.
+    """
+    real = item.path.stem in REAL_TIME
+    if "telephony" not in item.fixturenames:  # type: ignore[attr-defined]  # of every function
+        return {"real": asyncio.SelectorEventLoop} if real else {"fast": ScaledLoop}
+    if real:
+        return {"network": asyncio.SelectorEventLoop, "in process": InProcess}
+    return {"network": ScaledLoop, "in process": VirtualLoop}
 
 
-@pytest_asyncio.fixture(params=["network", "in process"])
-async def telephony(request: pytest.FixtureRequest) -> AsyncIterator[Telephony]:
+class InProcess(asyncio.SelectorEventLoop):
+    """Real time, without a network."""
+
+
+@pytest_asyncio.fixture
+async def telephony() -> AsyncIterator[Telephony]:
     """Serve an application and give the carrier that reaches it, in the time of the loop. No task is left."""
     before = asyncio.all_tasks()
+    loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
 
         async def reach(
             application: Application, *, addresses: Mapping[str, str] | None = None, **options: float
         ) -> Carrier:
             where: str | ASGIApp = application.asgi()
-            if request.param == "network":
+            if not isinstance(loop, VirtualLoop | InProcess):
                 where = await stack.enter_async_context(serving(application.asgi()))
             known = {PUBLIC: where, **(addresses or {})}
-            loop = asyncio.get_running_loop()
             time = {"clock": LoopClock(loop)} if isinstance(loop, ScaledLoop | VirtualLoop) else {"speed": 10}
             return await stack.enter_async_context(Carrier(TOKEN, addresses=known, **{**time, **options}))
 

@@ -47,13 +47,13 @@ async def test_a_participant_is_dialled_muted_told_and_removed(telephony) -> Non
         await joined.wait()
         updated = await asyncio.to_thread(people("agent").update, muted=True, announce_url=f"{PUBLIC}/tell")
         assert updated.muted
+        await carrier.calls[one.call_sid].live.elapse(1)  # the announcement is heard: hold would end it
         assert (await asyncio.to_thread(people("agent").update, hold=True)).hold
         assert not (await asyncio.to_thread(people("agent").update, hold=False)).hold
         listed = await asyncio.to_thread(people.list)
         assert {p.call_sid for p in listed} == {call.sid, one.call_sid}
         while not any(form["StatusCallbackEvent"] == "participant-mute" for form in app.asked("/status")):
             await asyncio.to_thread(people.list)
-        await carrier.calls[one.call_sid].live.elapse(1)
         await asyncio.to_thread(people("agent").delete)
         record = await carrier.finished(one.call_sid)
         assert (record.ended_by, detect_dtmf(record.ear)) == (EndedBy.REST, "7")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+from twilio.rest.api.v2010.account.call.recording import RecordingInstance
 
 from fakes.twilio_application import PUBLIC, TOKEN, TONE, Application, greet, listen, serving
 from fakes.twilio_sdk import sdk
@@ -61,14 +62,19 @@ async def test_a_live_call_is_recorded_in_part(telephony) -> None:
     async with serving(rest_app(carrier.rest)) as api:
         client = await sdk(carrier, api)
 
-        def drive() -> list[str]:
-            recording = client.calls(call.sid).recordings.create(trim="do-not-trim")
-            current = client.calls(call.sid).recordings("Twilio.CURRENT")
-            seen = [recording.status, current.update(status="paused", pause_behavior="skip").status]
-            seen += [current.update(status="in-progress").status, current.update(status="stopped").status]
-            return [*seen, client.recordings(recording.sid).fetch().status]
+        def begin() -> RecordingInstance:
+            return client.calls(call.sid).recordings.create(trim="do-not-trim")
 
-        assert await asyncio.to_thread(drive) == ["in-progress", "paused", "in-progress", "stopped", "completed"]
+        def rest(sid: str) -> list[str]:
+            current = client.calls(call.sid).recordings("Twilio.CURRENT")
+            seen = [current.update(status="paused", pause_behavior="skip").status]
+            seen += [current.update(status="in-progress").status, current.update(status="stopped").status]
+            return [*seen, client.recordings(sid).fetch().status]
+
+        recording = await asyncio.to_thread(begin)
+        await carrier.calls[call.sid].live.elapse(0.5)  # of nothing there would be no recording
+        seen = [recording.status, *await asyncio.to_thread(rest, recording.sid)]
+        assert seen == ["in-progress", "paused", "in-progress", "stopped", "completed"]
         await asyncio.to_thread(client.calls(call.sid).update, status="completed")
         await carrier.finished(call)
     [kept] = carrier.rest.recordings.values()

@@ -54,6 +54,7 @@ class LineClock:
         self._handset = handset
         self._pace = pace
         self._opened = pace.now()
+        self._frame = 0  # the next to be taken from the person
         self._operator = _Operator()
         self._far_end: FarEnd = self._operator
         self._connected = 0.0
@@ -65,7 +66,7 @@ class LineClock:
 
     def connect(self, far_end: FarEnd) -> float:
         """From the next frame on the person hears `far_end`. Returns when that is, in seconds on the line."""
-        frame = math.ceil(self.now() / FRAME_INTERVAL - 1e-6)
+        frame = max(self._frame, math.ceil(self.now() / FRAME_INTERVAL - 1e-6))
         self.catch_up(frame * FRAME_INTERVAL)
         self._far_end = far_end
         self._connected = len(self._handset.ear) / SAMPLE_RATE
@@ -101,15 +102,14 @@ class LineClock:
         self._handset.hear(self._far_end.play(until - self._connected))
 
     async def run(self) -> None:
-        frame = 0
         while True:
-            at = frame * FRAME_INTERVAL
+            at = self._frame * FRAME_INTERVAL
             await self._pace.sleep_until(self._opened + at)
             self.catch_up(at)
             spoken = self._handset.tick()
+            self._frame += 1
             if at > self._connected - 1e-6:  # what was said before is not for it
                 self._far_end.take(spoken, at - self._connected)
             for listener, enough in self._listeners.items():
                 if not enough.is_set() and listener(spoken, at):
                     enough.set()
-            frame += 1
