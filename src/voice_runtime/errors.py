@@ -13,6 +13,7 @@
     │   └── CallLimitError
     ├── ProviderError
     │   ├── SttError
+    │   ├── BrainError
     │   └── TtsError
     ├── CarrierError
     │   ├── CarrierTimeoutError          (also TimeoutError)
@@ -33,6 +34,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "AudioFormatError",
+    "BrainError",
     "CallError",
     "CallHangupError",
     "CallLimitError",
@@ -161,7 +163,7 @@ class CallLimitError(CallError):
 
 
 class ProviderError(VoiceRuntimeError):
-    """A speech provider failed. `provider` is its name, `reason` a short stable word such as "auth" or "timeout"."""
+    """A provider failed. `provider` is its name, `reason` a short stable word such as "auth" or "timeout"."""
 
     def __init__(self, provider: str, reason: str, detail: str = "", *, remedy: str = "") -> None:
         super().__init__(f"{provider}: {reason}" + (f": {detail}" if detail else ""), remedy=remedy)
@@ -170,6 +172,10 @@ class ProviderError(VoiceRuntimeError):
 
 class SttError(ProviderError):
     """Speech recognition failed."""
+
+
+class BrainError(ProviderError):
+    """A language model failed to answer."""
 
 
 class TtsError(ProviderError):

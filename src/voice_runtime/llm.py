@@ -73,12 +73,12 @@ Brain: TypeAlias = Callable[[Turn], AsyncIterator[Part]]
 """Answers a turn. It is closed (`aclose`) when nobody wants the rest, and may raise: the caller hears an apology."""
 
 
-def messages(turn: Turn) -> list[dict[str, str]]:
+def messages(turn: Turn, tool: Callable[[ToolItem], Iterable[dict[str, Any]]] | None = None) -> list[dict[str, Any]]:
     """The turn as chat models take it: `role` (system, user, assistant) and `content`. What was keyed in is quoted.
 
-    Tools are left out: how their use is told differs between vendors.
+    `tool`: the messages that tell of a tool's use, which differ between vendors; without it, they are left out.
     """
-    found = [{"role": "system", "content": turn.instructions}] if turn.instructions else []
+    found: list[dict[str, Any]] = [{"role": "system", "content": turn.instructions}] if turn.instructions else []
     for item in (*turn.history, UserItem(turn.text, turn.keys)):
         match item:
             case UserItem(text, keys):
@@ -87,7 +87,7 @@ def messages(turn: Turn) -> list[dict[str, str]]:
             case AgentItem(text, interrupted):
                 found.append({"role": "assistant", "content": text + (" ..." if interrupted else "")})
             case ToolItem():
-                continue
+                found += tool(item) if tool is not None else ()
             case _:
                 assert_never(item)
     return found

@@ -97,6 +97,7 @@ STT = Registry(
             f"{_HOME}.providers.elevenlabs_stt:PersistentSttSession", "elevenlabs", ("ELEVENLABS_API_KEY",)
         ),
         "azure": Spec(f"{_HOME}.providers.azure_stt:AzurePersistentStt", "azure", ("AZURE_SPEECH_KEY",)),
+        "openai": Spec(f"{_HOME}.providers.openai_stt:OpenAiStt", "openai", ("OPENAI_STT_MODEL",)),
         "pocketsphinx": Spec(f"{_HOME}.providers.pocketsphinx_stt:PocketsphinxStt", "local"),
         "mock": Spec(f"{_HOME}.mock.stt:MockStt"),
     },
@@ -107,6 +108,7 @@ TTS = Registry(
     {
         "elevenlabs": Spec(f"{_HOME}.providers.elevenlabs_tts:ElevenLabsTTS", "elevenlabs", ("ELEVENLABS_API_KEY",)),
         "azure": Spec(f"{_HOME}.providers.azure_tts:AzureTTS", "azure", ("AZURE_SPEECH_KEY",)),
+        "openai": Spec(f"{_HOME}.providers.openai_tts:OpenAiTTS", "openai", ("OPENAI_TTS_MODEL",)),
         "espeak": Spec(f"{_HOME}.providers.espeak_tts:EspeakTTS", "local"),
         "mock": Spec(f"{_HOME}.mock.tts:MockTts"),
     },
