@@ -78,6 +78,7 @@ def test_no_variable_is_read_that_is_not_documented() -> None:
     for path in PACKAGE.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         read |= set(re.findall(r"os\.environ(?:\.get\(|\[)\s*\"([A-Z_0-9]+)\"", source))
+        read |= set(re.findall(r"model_name\([\w.]+, \"([A-Z_0-9]+)\"\)", source))
         for defaults in re.findall(r"^_DEFAULTS = \{(.*?)\}", source, re.MULTILINE | re.DOTALL):
             read |= set(re.findall(r"\"([A-Z][A-Z_0-9]+)\":", defaults))
     assert read == first_cells("docs/settings.md")

@@ -116,9 +116,7 @@ async def test_earlier_tools_are_told_as_pairs(brain: OpenAiBrain, service: Open
     assert first[2]["content"] == "rain"
 
 
-@pytest.mark.parametrize(
-    ("status", "reason"), [(401, "auth"), (429, "quota"), (404, "bad_request"), (500, "failed")]
-)
+@pytest.mark.parametrize(("status", "reason"), [(401, "auth"), (429, "quota"), (404, "bad_request"), (500, "failed")])
 async def test_a_refusal_says_why(service: OpenAiService, status: int, reason: str) -> None:
     brain = OpenAiBrain("small", timeout=2)
     service.statuses = deque([status] * 2)  # the SDK tries some of them again
