@@ -21,6 +21,7 @@ __all__ = [
     "PlaybackOutcome",
     "ProviderFailed",
     "SpeechStarted",
+    "TokensUsed",
     "UtteranceAudible",
     "UtteranceFinished",
     "UtteranceStarted",
@@ -191,6 +192,14 @@ class ProviderFailed(CallEvent):
     provider: str
     reason: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokensUsed(CallEvent):
+    """The agent's model used so many tokens for a request."""
+
+    input_tokens: int
+    output_tokens: int
 
 
 @dataclass(frozen=True, slots=True)

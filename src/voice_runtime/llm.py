@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, assert_never
 
 from voice_runtime.tools import NO_TOOLS, Toolset
 
-__all__ = ["AgentItem", "Brain", "History", "Item", "Part", "ToolItem", "Turn", "UserItem", "messages"]
+__all__ = ["AgentItem", "Brain", "History", "Item", "Part", "ToolItem", "Turn", "Usage", "UserItem", "messages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,18 @@ class ToolItem:
     result: str
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a request to a model used, in tokens. A brain may yield several in a turn: they add up."""
+
+    input_tokens: int
+    output_tokens: int
+
+
 Item: TypeAlias = UserItem | AgentItem | ToolItem
-Part: TypeAlias = str | ToolItem
-"""A piece of an answer: text to say, as a model writes it, or the record of a tool that was used for it."""
+Part: TypeAlias = str | ToolItem | Usage
+"""A piece of an answer: text to say, as a model writes it, the record of a tool that the brain ran by itself for it, or
+what it cost."""
 
 _ROLES: dict[str, type[UserItem] | type[AgentItem] | type[ToolItem]] = {
     "user": UserItem,

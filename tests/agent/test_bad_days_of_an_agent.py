@@ -11,8 +11,8 @@ from voice_runtime import VoiceApp, VoiceSession
 from voice_runtime.agent import Limits, Phrases
 from voice_runtime.audio.spelling import read_spelling
 from voice_runtime.errors import TtsError
-from voice_runtime.events import EndReason, Fault
-from voice_runtime.llm import AgentItem, History, ToolItem, Turn, UserItem
+from voice_runtime.events import EndReason, Fault, TokensUsed
+from voice_runtime.llm import AgentItem, History, Part, ToolItem, Turn, Usage, UserItem
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.simulator import CallRecord, Line
 from voice_runtime.testing import PhoneTests
@@ -179,13 +179,15 @@ def test_hooks_and_tools_of_a_call(phone: PhoneTests) -> None:
     """Each hook is called in its moment; what a brain did with a tool stands where it was used; keys are a turn."""
     log: list[str] = []
 
-    async def looks_up(turn: Turn) -> AsyncIterator[str | ToolItem]:
+    async def looks_up(turn: Turn) -> AsyncIterator[Part]:
         yield ToolItem("find", turn.keys, "thursday")
+        yield Usage(20, 5)
         yield f"{turn.text} comes on thursday."
 
     class Hooked(Remembering):
         async def enter(self, call: VoiceSession) -> None:
             log.append("enter")
+            call.on_event(lambda event: log.append("tokens") if isinstance(event, TokensUsed) else None)
 
         async def user_turn(self, call: VoiceSession, turn: Turn) -> Turn:
             log.append(f"user {turn.keys}")
@@ -204,7 +206,7 @@ def test_hooks_and_tools_of_a_call(phone: PhoneTests) -> None:
 
     agent = Hooked(looks_up)
     phone.call(desk(agent), caller)
-    assert log == ["enter", "user 42", "agent order 42 comes on thursday.", "exit"]
+    assert log == ["enter", "user 42", "tokens", "agent order 42 comes on thursday.", "exit"]
     assert agent.remembered == [
         UserItem("", "42"),
         ToolItem("find", "42", "thursday"),

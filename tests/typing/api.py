@@ -51,7 +51,7 @@ from voice_runtime.events import (
     UtteranceFinished,
     UtteranceStarted,
 )
-from voice_runtime.llm import AgentItem, History, ToolItem, Turn, UserItem, messages
+from voice_runtime.llm import AgentItem, History, Part, ToolItem, Turn, Usage, UserItem, messages
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.providers import SttProvider as OldSttProvider
 from voice_runtime.recording import AudioMixer
@@ -216,8 +216,9 @@ async def brain(turn: Turn) -> AsyncIterator[str]:
         yield message["content"]
 
 
-async def brain_with_tools(turn: Turn) -> AsyncIterator[str | ToolItem]:
+async def brain_with_tools(turn: Turn) -> AsyncIterator[Part]:
     yield ToolItem("find", '{"order": 42}', "Thursday")
+    yield Usage(input_tokens=120, output_tokens=8)
     yield "On Thursday."
 
 

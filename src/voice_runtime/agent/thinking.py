@@ -7,12 +7,12 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from voice_runtime.agent.mouth import Mouth, Start
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
-from voice_runtime.events import PlaybackOutcome
-from voice_runtime.llm import AgentItem, History, ToolItem, Turn, UserItem
+from voice_runtime.events import PlaybackOutcome, TokensUsed
+from voice_runtime.llm import AgentItem, History, ToolItem, Turn, Usage, UserItem
 from voice_runtime.session import VoiceSession
 from voice_runtime.session.synthesis import closing
 from voice_runtime.turns import events as on
@@ -149,15 +149,25 @@ class Thinking:
         given = await agent.user_turn(self._call, Turn(asked.text, asked.keys, before, agent.instructions))
         async with closing(agent.brain(given)) as parts:
             async for part in parts:
-                if isinstance(part, str):
-                    reply.feed(part)
-                    self._queue_if_ready(turn)
-                elif turn.key is None:
-                    turn.tools.append(part)
-                else:
-                    self._history.add(part)
+                match part:
+                    case str():
+                        reply.feed(part)
+                        self._queue_if_ready(turn)
+                    case ToolItem():
+                        self._record(turn, part)
+                    case Usage(input_tokens, output_tokens):
+                        used = TokensUsed(self._call.elapsed(), input_tokens, output_tokens)
+                        self._call.hub.publish(used)
+                    case _:
+                        assert_never(part)
         reply.close()
         self._queue_if_ready(turn)
+
+    def _record(self, turn: _Turn, item: ToolItem) -> None:
+        if turn.key is None:
+            turn.tools.append(item)
+        else:
+            self._history.add(item)
 
     def _queue_if_ready(self, turn: _Turn) -> None:
         if turn.reply.ready and not turn.queued:
