@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: all setup demo test style types layers cov bench soak docs serve image-test clean
+.PHONY: all setup demo test style types layers cov bench soak interruptions docs serve image-test clean
 all: style types layers test
 
 setup: $(STAMP)
@@ -40,6 +40,9 @@ bench: $(STAMP)         ## what a call costs beside the floors; QUICK=1 for less
 
 soak: $(STAMP)          ## random calls on random bad days, and nothing left of them: SECONDS=120 SEED=1
 	$(BIN)/python tests/soak/soak.py --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1)
+
+interruptions: $(STAMP)  ## agents cut off at random, with lost and late marks: what they remember against what was heard
+	SEEDS=$(or $(SEEDS),1000) $(BIN)/python -m pytest -n 4 tests/agent/test_random_interruptions.py
 
 docs: $(STAMP)          ## every setting, command, route, event and error is in the docs
 	$(BIN)/python -m pytest tests/test_docs.py

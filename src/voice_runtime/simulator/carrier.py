@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
@@ -79,7 +80,7 @@ class Carrier:
         self._network = Network(
             auth_token=auth_token,
             addresses=Addresses(addresses),
-            tls=ssl.create_default_context(),
+            tls=_trusted(),
             pace=pace,
             time_limit=time_limit,
             rest=self.rest,
@@ -262,3 +263,9 @@ class Carrier:
             del self.calls[call.sid]
             if call.record is not None:
                 self.records.append(call.record)
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Reading the machine's certificates takes as long as a whole simulated call: once is enough."""
+    return ssl.create_default_context()
