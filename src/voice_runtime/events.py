@@ -15,6 +15,8 @@ __all__ = [
     "EndReason",
     "Fault",
     "FinalTranscript",
+    "FloorChanged",
+    "FloorState",
     "MarkOutcome",
     "MarkResolved",
     "PartialTranscript",
@@ -22,6 +24,7 @@ __all__ = [
     "ProviderFailed",
     "SpeechStarted",
     "TokensUsed",
+    "TurnDeclared",
     "UtteranceAudible",
     "UtteranceFinished",
     "UtteranceStarted",
@@ -76,6 +79,18 @@ _FAULTS = {
     EndReason.CALLER_SILENT: Fault.CALLER,
     EndReason.PROVIDER_FAILED: Fault.PROVIDER,
 }
+
+
+class FloorState(StrEnum):
+    """Who has the floor in a conversation. The picture is at the top of `turns/floor.py`."""
+
+    LISTENING = "listening"
+    CALLER_SPEAKING = "caller_speaking"
+    ENDING_TURN = "ending_turn"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+    ENDED = "ended"
 
 
 class MarkOutcome(StrEnum):
@@ -146,6 +161,18 @@ class FinalTranscript(CallEvent):
     """What the caller said."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDeclared(CallEvent):
+    """The recogniser says that the caller is done; most leave that to whoever listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class FloorChanged(CallEvent):
+    """The floor of the agent's conversation is somebody else's."""
+
+    state: FloorState
 
 
 @dataclass(frozen=True, slots=True)

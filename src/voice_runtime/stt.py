@@ -13,6 +13,7 @@ __all__ = [
     "SttFailure",
     "SttFault",
     "SttProvider",
+    "SttWithEndOfTurn",
     "SttWithFinalise",
     "SttWithSpeechStart",
     "create_stt",
@@ -54,6 +55,12 @@ class SttWithFinalise(SttProvider, Protocol):
 
     def finalise(self) -> None:
         """Say what is known as final now, and do not wait for a pause. Called on the loop; returns at once."""
+
+
+class SttWithEndOfTurn(SttProvider, Protocol):
+    """A provider that decides by itself when the caller is done, and says so after the final words of the turn."""
+
+    on_end_of_turn: Callable[[], None] | None
 
 
 class SttFailure(StrEnum):

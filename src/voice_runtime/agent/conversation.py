@@ -21,6 +21,7 @@ from voice_runtime.errors import ConfigurationError
 from voice_runtime.events import (
     CallEvent,
     EndReason,
+    FloorChanged,
     PlaybackOutcome,
     ProviderFailed,
     UtteranceAudible,
@@ -140,6 +141,8 @@ class Conversation:
                 loop = asyncio.get_running_loop()
                 self._timers[timer] = loop.call_later(delay, self._tell, on.Wakeup(token))
             case do.ReportState(state):
+                if not self._call.is_disconnected:  # the end of the call is the last of its events
+                    self._call.hub.publish(FloorChanged(self._call.elapsed(), state))
                 self._watch.caller_waits(state in (State.THINKING, State.SPEAKING))
             case do.FinaliseStt():
                 pass  # the contract of a recogniser has no such call: its own end of speech has to do

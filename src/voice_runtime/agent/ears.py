@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from voice_runtime.events import CallEvent, DtmfReceived, FinalTranscript, PartialTranscript, SpeechStarted
+from voice_runtime.events import (
+    CallEvent,
+    DtmfReceived,
+    FinalTranscript,
+    PartialTranscript,
+    SpeechStarted,
+    TurnDeclared,
+)
 from voice_runtime.turns import events as on
 from voice_runtime.turns.lexicon import Lexicon, Meaning
 
@@ -40,6 +47,8 @@ class Ears:
             case FinalTranscript(text=text):
                 self._silence(0.0)
                 self._tell(on.FinalHeard(text))
+            case TurnDeclared():
+                self._tell(on.TurnDeclared())
             case DtmfReceived(digit=digit):
                 self._tell(on.KeyPressed(digit))
             case _:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from voice_runtime.errors import CallHangupError, NothingHeardError, SttError
-from voice_runtime.events import FinalTranscript, PartialTranscript, ProviderFailed, SpeechStarted
+from voice_runtime.events import FinalTranscript, PartialTranscript, ProviderFailed, SpeechStarted, TurnDeclared
 from voice_runtime.session.loops import run_on_loop
 from voice_runtime.stt import SttFailure, SttFault, SttProvider
 from voice_runtime.stt_tee import SttTee
@@ -218,6 +218,8 @@ class Hearing:
         stt.on_error = self._both(self._failed, stt.on_error, "on_error")
         if hasattr(stt, "on_speech_started"):  # optional part of the contract: SttWithSpeechStart
             stt.on_speech_started = lambda: run_on_loop(self._session.loop, self._speech_started)
+        if hasattr(stt, "on_end_of_turn"):  # likewise: SttWithEndOfTurn
+            stt.on_end_of_turn = lambda: run_on_loop(self._session.loop, self._turn_declared)
 
     def _both(
         self, ours: Callable[[str], None], programs: Callable[[str], None] | None, name: str
@@ -259,6 +261,9 @@ class Hearing:
 
     def _speech_started(self) -> None:
         self._session.hub.publish(SpeechStarted(self._session.elapsed()))
+
+    def _turn_declared(self) -> None:
+        self._session.hub.publish(TurnDeclared(self._session.elapsed()))
 
     def _failed(self, text: str) -> None:
         fault = text if isinstance(text, SttFault) else SttFault(text, SttFailure.CRASHED, self._provider)

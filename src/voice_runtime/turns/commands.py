@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from voice_runtime.events import FloorState as State
+
 __all__ = [
     "AskEndOfTurn",
     "BeginTurn",
@@ -27,18 +29,6 @@ __all__ = [
     "StopSpeech",
     "Timer",
 ]
-
-
-class State(Enum):
-    """Who has the floor. The picture is at the top of `floor.py`."""
-
-    LISTENING = "listening"
-    CALLER_SPEAKING = "caller_speaking"
-    ENDING_TURN = "ending_turn"
-    THINKING = "thinking"
-    SPEAKING = "speaking"
-    PAUSED = "paused"
-    ENDED = "ended"
 
 
 class Timer(Enum):
