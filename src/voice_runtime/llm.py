@@ -9,13 +9,25 @@ A brain is one callable, given a `Turn`, that streams its answer. A plain async 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, assert_never
 
 from voice_runtime.tools import NO_TOOLS, Toolset
 
-__all__ = ["AgentItem", "Brain", "History", "Item", "Part", "ToolItem", "Turn", "Usage", "UserItem", "messages"]
+__all__ = [
+    "AgentItem",
+    "Brain",
+    "EndOfTurnModel",
+    "History",
+    "Item",
+    "Part",
+    "ToolItem",
+    "Turn",
+    "Usage",
+    "UserItem",
+    "messages",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,10 @@ class Turn:
 
 Brain: TypeAlias = Callable[[Turn], AsyncIterator[Part]]
 """Answers a turn. It is closed (`aclose`) when nobody wants the rest, and may raise: the caller hears an apology."""
+
+
+EndOfTurnModel: TypeAlias = Callable[[Turn], Awaitable[float]]
+"""How likely it is, 0 to 1, that the caller is done: `text` is what they said up to now. It must not block the loop."""
 
 
 def messages(turn: Turn, tool: Callable[[ToolItem], Iterable[dict[str, Any]]] | None = None) -> list[dict[str, Any]]:

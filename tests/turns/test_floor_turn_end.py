@@ -223,6 +223,17 @@ def test_a_model_that_does_not_answer_costs_the_longest_wait() -> None:
     assert said("two pizzas", MODEL).until(9)[0] == "3.8 begin 1 'two pizzas'"
 
 
+def test_a_final_of_the_words_asked_about_does_not_lose_the_answer() -> None:
+    """The voice ends, the partial words are asked about, the final says the same before the model has answered."""
+    play = FloorPlay(FloorPolicy(ask_model=True, preemptive=False))
+    play.at(0.0, VoiceStarted(), PartialHeard("two pizzas and"))
+    play.at(0.8, VoiceStopped())
+    play.at(0.9, FinalHeard("two pizzas and"))
+    play.at(1.0, EndOfTurnEstimated(1, 0.0))
+    assert play.until(3.7) == []
+    assert play.until(3.8) == ["3.8 begin 1 'two pizzas and'", "3.8 commit 1"]
+
+
 def test_an_answer_about_fewer_words_is_out_of_date() -> None:
     play = said("two pizzas", MODEL)
     assert play.at(1.0, FinalHeard("and")) == ["1 ask 2 'two pizzas and'"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from voice_runtime.agent.conversation import Conversation
 from voice_runtime.agent.manners import Limits, Phrases
-from voice_runtime.llm import AgentItem, Brain, History, Turn
+from voice_runtime.llm import AgentItem, Brain, EndOfTurnModel, History, Turn
 from voice_runtime.session import VoiceSession
 from voice_runtime.turns.lexicon import lexicon_for
 from voice_runtime.turns.policy import FloorPolicy
@@ -18,6 +20,7 @@ class Agent:
 
     It holds nothing of a call; subclass it for the hooks. `policy`: the rules of turn-taking; preemptive thinking is
     off unless it says otherwise, since a brain that acts must not think about what was not said to the end.
+    `end_of_turn`: a model that says how likely it is that the caller is done; without, pauses and words decide.
     `language`: how numbers and the like are spoken, and which words stop the agent ("en", "de-DE", ...).
     """
 
@@ -32,6 +35,7 @@ class Agent:
         phrases: Phrases | None = None,
         limits: Limits | None = None,
         policy: FloorPolicy | None = None,
+        end_of_turn: EndOfTurnModel | None = None,
     ) -> None:
         self.brain = brain
         self.instructions = instructions
@@ -40,7 +44,9 @@ class Agent:
         self.pronunciations = pronunciations
         self.phrases = phrases or Phrases()
         self.limits = limits or Limits()
-        self.policy = policy or FloorPolicy(preemptive=False, lexicon=lexicon_for(language))
+        rules = policy or FloorPolicy(preemptive=False, lexicon=lexicon_for(language))
+        self.policy = replace(rules, ask_model=end_of_turn is not None)
+        self.end_of_turn = end_of_turn
 
     async def __call__(self, call: VoiceSession) -> None:
         """Hold the conversation; returns when the call has ended."""

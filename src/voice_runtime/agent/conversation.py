@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, assert_never
 
 from voice_runtime.agent.ears import Ears
+from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply, reply_of
 from voice_runtime.agent.thinking import Thinking
@@ -27,7 +28,7 @@ from voice_runtime.events import (
     UtteranceAudible,
     UtteranceFinished,
 )
-from voice_runtime.llm import AgentItem, History, UserItem
+from voice_runtime.llm import AgentItem, History, Turn, UserItem
 from voice_runtime.session import VoiceSession
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.turns import commands as do
@@ -61,6 +62,7 @@ class Conversation:
         self._thinking = Thinking(
             agent, call, self.history, self._mouth, tell=self._tell, start=self._start, failed=self._failed
         )
+        self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)
         self._watch = SilenceWatch(call, agent.limits.patience, self._break_silence)
         self._tasks = TaskOwner("agent")  # turns and utterances
         self._services = TaskOwner("agent")  # what runs beside them
@@ -146,8 +148,8 @@ class Conversation:
                 self._watch.caller_waits(state in (State.THINKING, State.SPEAKING))
             case do.FinaliseStt():
                 pass  # the contract of a recogniser has no such call: its own end of speech has to do
-            case do.AskEndOfTurn(request):
-                self._tell(on.EndOfTurnEstimated(request, None))  # there is no model to ask
+            case do.AskEndOfTurn(request, text):
+                self._end_of_turn.ask(request, Turn(text, history=tuple(self.history)))
             case do.BeginTurn(turn, text, keys):
                 self._thinking.begin(turn, UserItem(text, keys), wanted=not self._ending)
             case do.CommitTurn():

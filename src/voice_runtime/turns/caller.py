@@ -24,12 +24,11 @@ class Pauses:
         self._usual = pause if self._usual is None else _MEMORY * self._usual + (1 - _MEMORY) * pause
 
     def wait(self, policy: FloorPolicy, probability: float | None) -> float:
-        """How long to wait after the voice. `probability` that the turn is over shortens it, from the longest."""
+        """How long to wait after the voice. A model's `probability` that the turn is over decides, else the pauses."""
+        if probability is not None:
+            return policy.min_wait + (policy.max_wait - policy.min_wait) * (1 - probability)
         learned = policy.min_wait if self._usual is None else self._usual * _MARGIN
-        shortest = min(max(learned, policy.min_wait), policy.max_wait)
-        if probability is None:
-            return shortest
-        return shortest + (policy.max_wait - shortest) * (1 - probability)
+        return min(max(learned, policy.min_wait), policy.max_wait)
 
 
 class Caller:
@@ -75,7 +74,8 @@ class Caller:
         date. Whether they are the first of the turn."""
         first, self._begun = not self._begun, True
         self.input_at = now
-        self.probability, self.waits_for_model = None, False
+        if self.words.text != self.asked_for:  # a final of the very words that were asked about is no news
+            self.probability, self.waits_for_model = None, False
         if self._pause is not None and 0 < self._pause <= policy.max_wait:
             self.pauses.observe(self._pause)
         self._pause = None

@@ -1,0 +1,66 @@
+"""A model that says whether the caller is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from agent_world import Remembering, desk, says
+
+from voice_runtime.llm import EndOfTurnModel, Turn, UserItem
+from voice_runtime.simulator import Line
+from voice_runtime.testing import PhoneTests
+
+
+async def echo(turn: Turn) -> AsyncIterator[str]:
+    yield f"You said {turn.text}."
+
+
+async def orders(line: Line) -> None:
+    await says(line, "two pizzas and")
+    await line.pause(1.2)
+    await says(line, "a salad")
+    await line.hear_out()
+
+
+def answered(phone: PhoneTests, model: EndOfTurnModel) -> tuple[list[str], float]:
+    """What became turns, and how long the last answer took, in ms."""
+    agent = Remembering(echo, end_of_turn=model)
+    record = phone.call(desk(agent), orders)
+    turns = [item.text for item in agent.remembered if isinstance(item, UserItem)]
+    return turns, record.timeline.responses()[-1].latency_ms
+
+
+def test_it_tells_half_an_order_from_a_whole_one(phone: PhoneTests) -> None:
+    """Who is not done is waited for, who is done is answered at once. It is asked about the words just said."""
+    asked: list[str] = []
+
+    async def model(turn: Turn) -> float:
+        asked.append(turn.text)
+        return 0.0 if turn.text.endswith("and") else 1.0
+
+    turns, latency = answered(phone, model)
+    assert turns == ["two pizzas and a salad"]
+    assert asked == ["two pizzas and", "two pizzas and a salad"]
+    assert latency < 800  # 600 of it is until the recogniser is sure of its words
+
+
+async def broken(turn: Turn) -> float:
+    raise RuntimeError("no model today")
+
+
+async def stuck(turn: Turn) -> float:
+    await asyncio.sleep(3600)
+    return 1.0
+
+
+@pytest.mark.parametrize(("model", "latest"), [(broken, 800), (stuck, 1800)])
+def test_turns_end_without_it(
+    phone: PhoneTests, caplog: pytest.LogCaptureFixture, model: EndOfTurnModel, latest: float
+) -> None:
+    """One that fails costs nothing, one that hangs a second."""
+    turns, latency = answered(phone, model)
+    assert " ".join(turns) == "two pizzas and a salad"
+    assert latency < latest
+    assert "end-of-turn model" in caplog.text
