@@ -24,7 +24,7 @@ async def orders(line: Line) -> None:
     await line.hear_out()
 
 
-def answered(phone: PhoneTests, model: EndOfTurnModel) -> tuple[list[str], float]:
+def answered(phone: PhoneTests, model: EndOfTurnModel | None) -> tuple[list[str], float]:
     """What became turns, and how long the last answer took, in ms."""
     agent = Remembering(echo, end_of_turn=model)
     record = phone.call(desk(agent), orders)
@@ -43,7 +43,7 @@ def test_it_tells_half_an_order_from_a_whole_one(phone: PhoneTests) -> None:
     turns, latency = answered(phone, model)
     assert turns == ["two pizzas and a salad"]
     assert asked == ["two pizzas and", "two pizzas and a salad"]
-    assert latency < 800  # 600 of it is until the recogniser is sure of its words
+    assert latency < 1150  # 600 until the recogniser is sure of its words, and the shortest wait
 
 
 async def broken(turn: Turn) -> float:
@@ -55,12 +55,11 @@ async def stuck(turn: Turn) -> float:
     return 1.0
 
 
-@pytest.mark.parametrize(("model", "latest"), [(broken, 800), (stuck, 1800)])
+@pytest.mark.parametrize(("model", "cost"), [(broken, 0), (stuck, 1000)])
 def test_turns_end_without_it(
-    phone: PhoneTests, caplog: pytest.LogCaptureFixture, model: EndOfTurnModel, latest: float
+    phone: PhoneTests, caplog: pytest.LogCaptureFixture, model: EndOfTurnModel, cost: float
 ) -> None:
     """One that fails costs nothing, one that hangs a second."""
-    turns, latency = answered(phone, model)
-    assert " ".join(turns) == "two pizzas and a salad"
-    assert latency < latest
+    turns, usual = answered(phone, None)
+    assert answered(phone, model) == (turns, pytest.approx(usual + cost, abs=cost))
     assert "end-of-turn model" in caplog.text
