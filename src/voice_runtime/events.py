@@ -22,6 +22,8 @@ __all__ = [
     "PartialTranscript",
     "PlaybackOutcome",
     "ProviderFailed",
+    "ProviderRecovered",
+    "ProviderSwitched",
     "SpeechStarted",
     "TokensUsed",
     "TurnDeclared",
@@ -227,6 +229,30 @@ class TokensUsed(CallEvent):
 
     input_tokens: int
     output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSwitched(CallEvent):
+    """`provider` failed, and `to` goes on in its place: of speech recognition, of synthesis, or the brain ("llm").
+
+    `lost_ms`: how long nothing had come of the first. `said`: what it had made of its answer, or of the text to say.
+    """
+
+    kind: str
+    provider: str
+    to: str
+    reason: str
+    detail: str
+    lost_ms: float
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRecovered(CallEvent):
+    """`provider`, which was left alone after failures, was tried again on this call, and works."""
+
+    kind: str
+    provider: str
 
 
 @dataclass(frozen=True, slots=True)

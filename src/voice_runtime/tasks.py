@@ -1,13 +1,14 @@
-"""Every task has a name, an owner and an end."""
+"""Every task has a name, an owner and an end; every stream an end."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-__all__ = ["TaskOwner"]
+__all__ = ["TaskOwner", "closing"]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -62,3 +63,14 @@ class TaskOwner:
             for task in others:
                 task.cancel()
             await asyncio.wait(others, timeout=ASK_AGAIN_SECONDS)
+
+
+@asynccontextmanager
+async def closing(stream: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+    """Close the maker of a stream as soon as nobody wants the rest: at a vendor, every second costs."""
+    try:
+        yield stream
+    finally:
+        close = getattr(stream, "aclose", None)  # generators have it, a plain iterator need not
+        if close is not None:
+            await close()

@@ -6,9 +6,10 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
+from voice_runtime.events import ProviderRecovered, ProviderSwitched
 from voice_runtime.registry import TTS
 
-__all__ = ["SpeechSink", "StreamingTts", "TtsProvider", "create_tts"]
+__all__ = ["SpeechSink", "StreamingTts", "TtsProvider", "TtsWithFallback", "create_tts"]
 
 
 class SpeechSink(Protocol):
@@ -40,6 +41,16 @@ class StreamingTts(Protocol):
     """
 
     def synthesize(self, text: str) -> AsyncIterator[bytes]: ...
+
+
+class TtsWithFallback(StreamingTts, Protocol):
+    """Synthesis that goes on with another voice when one fails, and can say so."""
+
+    def synthesize_told(
+        self, text: str, tell: Callable[[ProviderSwitched | ProviderRecovered], None]
+    ) -> AsyncIterator[bytes]:
+        """The same; `tell` is told of a switch between the last audio of the one voice and the first of the next."""
+        ...
 
 
 def create_tts(provider: str = "elevenlabs", **options: object) -> TtsProvider:

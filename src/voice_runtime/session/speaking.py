@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from voice_runtime.events import (
     PartialTranscript,
     PlaybackOutcome,
     ProviderFailed,
+    ProviderRecovered,
+    ProviderSwitched,
     SpeechStarted,
     UtteranceAudible,
     UtteranceFinished,
@@ -88,7 +90,7 @@ class Speaking:
 
     async def say(self, text: str | AsyncIterable[str | Spoken], barge_in: BargeIn) -> Utterance:
         """Synthesise and play `text`."""
-        return await self._utter(Speech(self._voice(), text), barge_in)
+        return await self._utter(self._speech(text), barge_in)
 
     async def play(self, audio: AsyncIterator[bytes], barge_in: BargeIn) -> Utterance:
         """Play ready mu-law audio."""
@@ -104,7 +106,7 @@ class Speaking:
             if (unplayed := session.stream.unplayed_seconds()) > 0:  # audio that the program sent without waiting
                 await session.mark("conclude", timeout=unplayed + MARK_GRACE_SECONDS)
             if goodbye and not session.is_disconnected:
-                await self._take_turn(Speech(self._voice(), goodbye), BargeIn.NEVER)
+                await self._take_turn(self._speech(goodbye), BargeIn.NEVER)
             await end()
 
     async def _utter(self, what: Speech | Sound, barge_in: BargeIn) -> Utterance:
@@ -213,6 +215,12 @@ class Speaking:
             )
         )
         return utterance
+
+    def _speech(self, text: str | AsyncIterable[str | Spoken]) -> Speech:
+        return Speech(self._voice(), text, self._told)
+
+    def _told(self, event: ProviderSwitched | ProviderRecovered) -> None:
+        self._session.hub.publish(replace(event, at=self._session.elapsed()))
 
     def _voice(self) -> Any:
         tts = self._session.tts

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
 
 from voice_runtime.audio.ledger import Playout
 from voice_runtime.errors import TtsError
-from voice_runtime.events import PlaybackOutcome
-from voice_runtime.turns.heard import Segment, heard
+from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched
+from voice_runtime.tasks import closing
+from voice_runtime.turns.heard import Segment, Voice, heard, spoken_by
 from voice_runtime.turns.spoken import Spoken
 
 __all__ = ["Sound", "Speech", "closing"]
@@ -23,8 +23,15 @@ class Speech:
     `pieces`: whole sentences as a rule; synthesis gives each a melody of its own.
     """
 
-    def __init__(self, tts: Any, text: str | AsyncIterable[str | Spoken]) -> None:
+    def __init__(
+        self,
+        tts: Any,
+        text: str | AsyncIterable[str | Spoken],
+        tell: Callable[[ProviderSwitched | ProviderRecovered], None] = lambda event: None,
+    ) -> None:
         self._tts = tts
+        self._tell = tell
+        self._voices: list[Voice] = []  # of the piece that is being made
         self._pieces = _one(text) if isinstance(text, str) else aiter(text)
         self._segments: list[Segment] = []
         self.known = text if isinstance(text, str) else ""
@@ -41,12 +48,23 @@ class Speech:
             async for piece in self._pieces:
                 spoken = Spoken(piece) if isinstance(piece, str) else piece
                 self._segments.append(Segment(spoken, 0, complete=False))
-                async with closing(_synthesis(self._tts, spoken.text)) as made:
+                self._voices = [Voice(0, 0)]
+                async with closing(_synthesis(self._tts, spoken.text, self._changed)) as made:
                     async for chunk in made:
-                        size = self._segments[-1].size + len(chunk)
-                        self._segments[-1] = Segment(spoken, size, complete=False)
+                        self._made(len(chunk))
                         yield chunk
-                self._segments[-1] = Segment(spoken, self._segments[-1].size)
+                self._made(0, complete=True)
+
+    def _made(self, more: int, *, complete: bool = False) -> None:
+        last = self._segments[-1]
+        made = Segment(last.spoken, last.size + more, complete)
+        self._segments[-1] = spoken_by(self._voices, made) if len(self._voices) > 1 else made
+
+    def _changed(self, event: ProviderSwitched | ProviderRecovered) -> None:
+        """Of the voice."""
+        if isinstance(event, ProviderSwitched):
+            self._voices.append(Voice(len(event.said), self._segments[-1].size))
+        self._tell(event)
 
     def heard_text(self, playout: Playout, outcome: PlaybackOutcome) -> str:
         """What the caller heard of it, in whole words."""
@@ -74,22 +92,17 @@ async def _one(text: str) -> AsyncIterator[str]:
     yield text
 
 
-@asynccontextmanager
-async def closing(stream: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[Any]]:
-    """Close the maker of a stream as soon as nobody wants the rest: at a vendor, every second costs."""
-    try:
-        yield stream
-    finally:
-        close = getattr(stream, "aclose", None)  # generators have it, a plain iterator need not
-        if close is not None:
-            await close()
-
-
-async def _synthesis(tts: Any, text: str) -> AsyncIterator[bytes]:
+async def _synthesis(
+    tts: Any, text: str, tell: Callable[[ProviderSwitched | ProviderRecovered], None]
+) -> AsyncIterator[bytes]:
     """The audio of `text`. Whatever a provider raises, also while it is being closed, is a `TtsError` here."""
     try:
-        # A provider written for 0.1 has `speak` only.
-        made = tts.synthesize(text) if hasattr(tts, "synthesize") else _from_blocking_speak(tts, text)
+        if hasattr(tts, "synthesize_told"):  # optional part of the contract: TtsWithFallback
+            made = tts.synthesize_told(text, tell)
+        elif hasattr(tts, "synthesize"):
+            made = tts.synthesize(text)
+        else:  # a provider written for 0.1 has `speak` only
+            made = _from_blocking_speak(tts, text)
         async with closing(made):
             async for chunk in made:
                 yield chunk

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from voice_runtime.audio.frames import SAMPLE_RATE
 from voice_runtime.turns.lexicon import tokens
 from voice_runtime.turns.spoken import Spoken
 
-__all__ = ["Heard", "Segment", "WordTime", "heard"]
+__all__ = ["Heard", "Segment", "Voice", "WordTime", "heard", "spoken_by"]
 
 _BYTES_PER_CHARACTER: Final = SAMPLE_RATE / 15  # 15 characters a second: a voice of usual speed
 
@@ -34,6 +34,14 @@ class Segment:
     size: int
     complete: bool = True
     words: tuple[WordTime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice took over a sentence: it says spoken.text[begin:], from `start` bytes of the segment on."""
+
+    begin: int
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +79,20 @@ def _last_word(segment: Segment, reach: int) -> tuple[int, int]:
         size = segment.size if segment.complete else max(segment.size, expected)
         known = [(word.end, int(size * word.end / len(text))) for word in tokens(text)]
     return max((place for place in known if place[1] <= reach), default=(0, 0))
+
+
+def spoken_by(voices: Sequence[Voice], segment: Segment) -> Segment:
+    """The segment that several voices said, one after the other: with the times of its words, as each spoke them."""
+    text = segment.spoken.text
+    words: list[WordTime] = []
+    for voice, following in zip(voices, [*voices[1:], None], strict=True):
+        end = following.begin if following else len(text)
+        size = (following.start if following else segment.size) - voice.start
+        if not following and not segment.complete:
+            size = max(size, int((end - voice.begin) * _BYTES_PER_CHARACTER))
+        words += (
+            WordTime(word.end, (voice.start + size * (word.end - voice.begin) / (end - voice.begin)) / SAMPLE_RATE)
+            for word in tokens(text)
+            if voice.begin < word.end <= end
+        )
+    return replace(segment, words=tuple(words))
