@@ -13,9 +13,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, assert_never
 
+from voice_runtime.events import ProviderRecovered, ProviderSwitched
 from voice_runtime.tools import NO_TOOLS, Toolset
 
 __all__ = [
+    "GO_ON",
     "AgentItem",
     "Brain",
     "EndOfTurnModel",
@@ -64,9 +66,11 @@ class Usage:
 
 
 Item: TypeAlias = UserItem | AgentItem | ToolItem
-Part: TypeAlias = str | ToolItem | Usage
-"""A piece of an answer: text to say, as a model writes it, the record of a tool that the brain ran by itself for it, or
-what it cost."""
+Part: TypeAlias = str | ToolItem | Usage | ProviderSwitched | ProviderRecovered
+"""A piece of an answer: text to say, as a model writes it, the record of a tool that the brain ran by itself for it,
+what it cost, or what a chain of brains did: see `voice_runtime.fallback`."""
+GO_ON = "[You were cut off. Go on exactly where your last words end, and repeat none of them.]"
+"""What `messages` adds for a model that is to go on with an answer that another one began."""
 
 _ROLES: dict[str, type[UserItem] | type[AgentItem] | type[ToolItem]] = {
     "user": UserItem,
@@ -80,7 +84,8 @@ _TYPES: dict[str, type] = {"interrupted": bool}  # of the fields that are not te
 class Turn:
     """What a brain is to answer: `text` and `keys` of the caller, after `history`, which does not have them yet.
 
-    A brain that has its model choose from `tools` calls them there, and yields no `ToolItem` for them.
+    A brain that has its model choose from `tools` calls them there, and yields no `ToolItem` for them. `begun`: what
+    another brain, which failed, has made of the answer: the tools it used, and its words, which the caller has heard.
     """
 
     text: str
@@ -88,6 +93,7 @@ class Turn:
     history: tuple[Item, ...] = ()
     instructions: str = ""
     tools: Toolset = NO_TOOLS
+    begun: tuple[Item, ...] = ()
 
 
 Brain: TypeAlias = Callable[[Turn], AsyncIterator[Part]]
@@ -104,7 +110,7 @@ def messages(turn: Turn, tool: Callable[[ToolItem], Iterable[dict[str, Any]]] | 
     `tool`: the messages that tell of a tool's use, which differ between vendors; without it, they are left out.
     """
     found: list[dict[str, Any]] = [{"role": "system", "content": turn.instructions}] if turn.instructions else []
-    for item in (*turn.history, UserItem(turn.text, turn.keys)):
+    for item in (*turn.history, UserItem(turn.text, turn.keys), *turn.begun):
         match item:
             case UserItem(text, keys):
                 keyed = f"[keys: {keys}]" if keys else ""
@@ -115,6 +121,8 @@ def messages(turn: Turn, tool: Callable[[ToolItem], Iterable[dict[str, Any]]] | 
                 found += tool(item) if tool is not None else ()
             case _:
                 assert_never(item)
+    if any(isinstance(item, AgentItem) for item in turn.begun):
+        found.append({"role": "user", "content": GO_ON})
     return found
 
 

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
 from voice_runtime.agent.mouth import Mouth, Start
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
-from voice_runtime.events import PlaybackOutcome, TokensUsed
+from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched, TokensUsed
 from voice_runtime.llm import AgentItem, History, ToolItem, Turn, Usage, UserItem
 from voice_runtime.session import VoiceSession
 from voice_runtime.session.synthesis import closing
@@ -158,6 +158,8 @@ class Thinking:
                     case Usage(input_tokens, output_tokens):
                         used = TokensUsed(self._call.elapsed(), input_tokens, output_tokens)
                         self._call.hub.publish(used)
+                    case ProviderSwitched() | ProviderRecovered():
+                        self._call.hub.publish(replace(part, at=self._call.elapsed()))
                     case _:
                         assert_never(part)
         reply.close()
