@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from agent_world import Remembering, desk, ear, says
 
+from voice_runtime import VoiceSession
 from voice_runtime.events import CallEvent, ProviderSwitched
 from voice_runtime.fallback.tts import FallbackTts
 from voice_runtime.llm import AgentItem, Turn
 from voice_runtime.mock import MockTts
 from voice_runtime.simulator import Line
 from voice_runtime.testing import PhoneTests
-from voice_runtime import VoiceSession
 
 ANSWER = "it comes on thursday, at half past nine in the morning."
 
@@ -47,6 +47,5 @@ def test_a_voice(phone: PhoneTests, how: str, after_ms: int) -> None:
     a = MockTts(**{f"{how}_after_ms": after_ms})
     b = MockTts()
     record = phone.call(desk(agent, tts=FallbackTts({"a": a, "b": b})), asks_once)
-    print(ear(record), agent.remembered, agent.switches, b.spoken)
     assert ear(record, whole=True) == ANSWER
     assert agent.remembered[1:] == [AgentItem(ANSWER)]

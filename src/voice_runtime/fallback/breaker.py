@@ -1,9 +1,9 @@
 """When to leave a provider alone, and when to try it again: one breaker for each, shared by all calls. Time comes in.
 
-    CLOSED ──failures in a row──▶ OPEN ──cool-down over, somebody asks──▶ HALF_OPEN (one probe)
-      ▲                            ▲  └──────────── success of a call that began before ─────┐   │
-      │                            └────── failure: the next cool-down is longer ────────────┼───┤
-      └────────────────────────────────────────── success ◀──────────────────────────────────┴───┘
+CLOSED ──failures in a row──▶ OPEN ──cool-down over, somebody asks──▶ HALF_OPEN (one probe)
+  ▲                            ▲  └──────────── success of a call that began before ─────┐   │
+  │                            └────── failure: the next cool-down is longer ────────────┼───┤
+  └────────────────────────────────────────── success ◀──────────────────────────────────┴───┘
 """
 
 from __future__ import annotations

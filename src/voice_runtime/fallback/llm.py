@@ -24,9 +24,9 @@ class FallbackBrain:
     """`Agent(FallbackBrain([first, second]))`: a `Brain`, for all calls of an agent.
 
     A brain has failed when it raises, when it ends without a word or a tool, and when nothing comes of it within
-    `first_token` seconds, or within `next_token` seconds of the last piece. The time of tools that the runtime runs does
-    not count. The next one is told what was said and done already (`Turn.begun`); words that it says again all the
-    same are left out, and a tool that was called is not called again: it gets the result.
+    `first_token` seconds, or within `next_token` seconds of the last piece. The time of tools that the runtime runs
+    does not count. The next one is told what was said and done already (`Turn.begun`); words that it says again all
+    the same are left out, and a tool that was called is not called again: it gets the result.
     """
 
     def __init__(

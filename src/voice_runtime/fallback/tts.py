@@ -1,4 +1,4 @@
-"""Voices in a chain: when one fails or hangs, the next one says the rest, from the first word that has not been said."""
+"""Voices in a chain: when one fails or hangs, the next one says the rest, from the first word that was not said."""
 
 from __future__ import annotations
 
