@@ -10,6 +10,7 @@ __all__ = [
     "CallEnd",
     "CallEnded",
     "CallEvent",
+    "ConversationState",
     "Direction",
     "DtmfReceived",
     "EndReason",
@@ -25,6 +26,7 @@ __all__ = [
     "ProviderRecovered",
     "ProviderSwitched",
     "SpeechStarted",
+    "StateChanged",
     "TokensUsed",
     "TurnDeclared",
     "UtteranceAudible",
@@ -62,6 +64,7 @@ class EndReason(StrEnum):
     RESET = "reset"
     CALLER_SILENT = "caller_silent"
     PROVIDER_FAILED = "provider_failed"
+    MAX_TURNS = "max_turns"
 
     @property
     def fault(self) -> Fault:
@@ -80,6 +83,7 @@ _FAULTS = {
     EndReason.RESET: Fault.RUNTIME,
     EndReason.CALLER_SILENT: Fault.CALLER,
     EndReason.PROVIDER_FAILED: Fault.PROVIDER,
+    EndReason.MAX_TURNS: Fault.AGENT,
 }
 
 
@@ -92,6 +96,21 @@ class FloorState(StrEnum):
     THINKING = "thinking"
     SPEAKING = "speaking"
     PAUSED = "paused"
+    ENDED = "ended"
+
+
+class ConversationState(StrEnum):
+    """What an agent's call is doing, as the caller has it: by what sounds, not by what is being prepared."""
+
+    IDLE = "idle"
+    """Nothing has been said yet."""
+    LISTENING = "listening"
+    """The caller speaks, or may."""
+    THINKING = "thinking"
+    """The caller's turn is over, and nothing of the answer sounds yet."""
+    SPEAKING = "speaking"
+    INTERRUPTED = "interrupted"
+    """The caller has cut the agent, which is silent; until the turn is over, or the agent goes on."""
     ENDED = "ended"
 
 
@@ -211,6 +230,14 @@ class MarkResolved(CallEvent):
 
     name: str
     outcome: MarkOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged(CallEvent):
+    """The conversation is in another state now."""
+
+    state: ConversationState
+    previous: ConversationState
 
 
 @dataclass(frozen=True, slots=True)

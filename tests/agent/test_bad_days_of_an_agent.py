@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from agent_world import Remembering, desk, ear, says
 
@@ -11,10 +12,10 @@ from voice_runtime import VoiceApp, VoiceSession
 from voice_runtime.agent import Limits, Phrases
 from voice_runtime.audio.spelling import read_spelling
 from voice_runtime.errors import TtsError
-from voice_runtime.events import EndReason, Fault, TokensUsed
+from voice_runtime.events import CallEnd, EndReason, Fault, TokensUsed
 from voice_runtime.llm import AgentItem, History, Part, ToolItem, Turn, Usage, UserItem
 from voice_runtime.mock import MockStt, MockTts
-from voice_runtime.simulator import CallRecord, Line
+from voice_runtime.simulator import CallRecord, EndedBy, Line
 from voice_runtime.testing import PhoneTests
 
 PHRASES = Phrases(
@@ -167,12 +168,33 @@ def test_limits_of_turns_and_of_time(phone: PhoneTests) -> None:
     """The turn after the last is answered with the goodbye; a call that is too long ends at the end of a sentence."""
     agent = Remembering(answers, phrases=PHRASES, limits=Limits(max_turns=1))
     assert ear(phone.call(desk(agent), asks_twice)) == "yes. goodbye."
-    assert agent.end is not None and agent.end.reason is EndReason.AGENT_HUNG_UP
+    assert agent.end == CallEnd(EndReason.MAX_TURNS, "the agent's limit of 1 turns")
+    assert agent.end.fault is Fault.AGENT
     agent = Remembering(
         answers, greeting="this takes longer than a second.", phrases=PHRASES, limits=Limits(max_seconds=1)
     )
     assert ear(phone.call(desk(agent), keeps_silent)) == "this takes longer than a second. goodbye."
     assert agent.end is not None and agent.end.reason is EndReason.MAX_DURATION
+
+
+def test_who_talks_on_into_the_last_goodbye_hears_it_once_and_whole(phone: PhoneTests) -> None:
+    """The farewell of `max_turns` is not interrupted, not repeated, and followed by the end of the call."""
+
+    async def talks_on(line: Line) -> None:
+        await says(line, "when does it come")
+        await line.hear_out(quiet_ms=3500)
+        await says(line, "say again please")
+        await line.wait_until_agent_speaks()
+        for words in ("wait a moment please", "stop", "are you there", "hello hello"):
+            await says(line, words)
+        await line.stay()
+
+    farewell = replace(PHRASES, goodbye="we have talked for long enough now, so goodbye to you, and have a nice day.")
+    agent = Remembering(answers, phrases=farewell, limits=Limits(max_turns=1))
+    record = phone.call(desk(agent), talks_on)
+    assert ear(record) == f"yes. {farewell.goodbye}"
+    assert record.ended_by is not EndedBy.CALLER
+    assert agent.end is not None and agent.end.reason is EndReason.MAX_TURNS
 
 
 def test_hooks_and_tools_of_a_call(phone: PhoneTests) -> None:

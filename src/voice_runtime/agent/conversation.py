@@ -16,6 +16,7 @@ from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply, reply_of
+from voice_runtime.agent.states import States
 from voice_runtime.agent.thinking import Thinking
 from voice_runtime.agent.watch import SilenceWatch
 from voice_runtime.errors import ConfigurationError
@@ -63,6 +64,7 @@ class Conversation:
             agent, call, self.history, self._mouth, tell=self._tell, start=self._start, failed=self._failed
         )
         self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)
+        self._states = States(call.report_state)
         self._watch = SilenceWatch(call, agent.limits.patience, self._break_silence)
         self._tasks = TaskOwner("agent")  # turns and utterances
         self._services = TaskOwner("agent")  # what runs beside them
@@ -113,6 +115,7 @@ class Conversation:
         match event:
             case UtteranceAudible() | UtteranceFinished():
                 self._mouth.happened(event)
+                self._states.happened(event, self._floor.state)
             case ProviderFailed(kind="stt"):
                 self._end(EndReason.PROVIDER_FAILED, _fault(event), self._agent.phrases.failed_goodbye)
             case ProviderFailed():
@@ -143,6 +146,7 @@ class Conversation:
                 loop = asyncio.get_running_loop()
                 self._timers[timer] = loop.call_later(delay, self._tell, on.Wakeup(token))
             case do.ReportState(state):
+                self._states.floor_changed(state)
                 if not self._call.is_disconnected:  # the end of the call is the last of its events
                     self._call.hub.publish(FloorChanged(self._call.elapsed(), state))
                 self._watch.caller_waits(state in (State.THINKING, State.SPEAKING))
@@ -167,6 +171,7 @@ class Conversation:
             case do.ResumeSpeech(utterance):
                 self._mouth.resume(utterance)
             case do.StopSpeech(utterance):
+                self._states.speech_stopped()
                 self._mouth.stop(utterance)
             case do.DropSpeech(utterance):
                 self._mouth.drop(utterance)
@@ -182,7 +187,7 @@ class Conversation:
         self._turns += 1
         limit = self._agent.limits.max_turns
         if limit is not None and self._turns > limit:
-            self._end(EndReason.AGENT_HUNG_UP, f"the agent's limit of {limit} turns", self._agent.phrases.goodbye)
+            self._end(EndReason.MAX_TURNS, f"the agent's limit of {limit} turns", self._agent.phrases.goodbye)
         self._thinking.commit(wanted=not self._ending)
 
     # -- speaking ------------------------------------------------------------------------------------------------------

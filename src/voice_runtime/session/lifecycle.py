@@ -10,7 +10,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from voice_runtime.errors import CallNotAnsweredError
-from voice_runtime.events import CallConnected, CallEnd, CallEnded, Direction, DtmfReceived, EndReason, MarkOutcome
+from voice_runtime.events import (
+    CallConnected,
+    CallEnd,
+    CallEnded,
+    ConversationState,
+    Direction,
+    DtmfReceived,
+    EndReason,
+    MarkOutcome,
+    StateChanged,
+)
 from voice_runtime.session.hearing import Hearing
 from voice_runtime.session.loops import run_on_loop
 from voice_runtime.session.media_line import MediaLine
@@ -40,6 +50,8 @@ class CallLife(MediaLine):
     account_sid: str | None = None
     end: CallEnd | None = None
     """Why the call ended; None while it lives."""
+    state: ConversationState = field(default=ConversationState.IDLE, init=False)
+    """What the call is doing, as far as whoever answers it reports that: an agent does."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,6 +110,16 @@ class CallLife(MediaLine):
                 over.set()
 
     interrupt = request_clear_buffer
+
+    def report_state(self, state: ConversationState) -> None:
+        """For agents, on the loop: publish that the conversation is in this state now."""
+        if not self._disconnected:  # the end has been reported, or will be at once
+            self._enter(state)
+
+    def _enter(self, state: ConversationState) -> None:
+        if state is not self.state:
+            previous, self.state = self.state, state
+            self.hub.publish(StateChanged(self.elapsed(), state, previous))
 
     # -- life and death ------------------------------------------------------------------------------------------------
 
@@ -161,6 +183,7 @@ class CallLife(MediaLine):
         self._hearing.wake()
         if wanted is not None:
             wanted.set()
+        self._enter(ConversationState.ENDED)
         self.hub.publish(CallEnded(self.elapsed(), end))
 
     def reset(self) -> None:
@@ -179,6 +202,7 @@ class CallLife(MediaLine):
         self._connected_at = None
         self._wanted_end = None
         self.end = None
+        self.state = ConversationState.IDLE
         self._hearing.forget()
         if self._loop is not None and self._loop.is_running():
             self.clear_inbound()  # queues belong to their loop
