@@ -26,6 +26,10 @@ REAL_TIME = {"test_load", "test_misbehaving_applications", "test_rest_limits"}
 """They measure time, or wait for those whose time is real: the kernel's buffers, threads of Twilio's SDK."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "in_process: only without a network, and so in virtual time.")
+
+
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
     """In process, time is virtual; sockets are real, and ten times as fast.
 
@@ -34,9 +38,10 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
     real = item.path.stem in REAL_TIME
     if "telephony" not in item.fixturenames:  # type: ignore[attr-defined]  # of every function
         return {"real": asyncio.SelectorEventLoop} if real else {"fast": ScaledLoop}
-    if real:
-        return {"network": asyncio.SelectorEventLoop, "in process": InProcess}
-    return {"network": ScaledLoop, "in process": VirtualLoop}
+    in_process: dict[str, LoopFactory] = {"in process": InProcess if real else VirtualLoop}
+    if item.get_closest_marker("in_process"):
+        return in_process
+    return {"network": asyncio.SelectorEventLoop if real else ScaledLoop, **in_process}
 
 
 class InProcess(asyncio.SelectorEventLoop):

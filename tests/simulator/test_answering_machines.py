@@ -12,9 +12,6 @@ from voice_runtime.simulator.amd import AnsweredBy, Detector, Thresholds
 
 ALICE, BOB = "+358401234567", "+358942721000"
 
-# What a verb does is the same over the network: the tests of webhooks and sockets go both ways.
-in_process = pytest.mark.parametrize("telephony", ["in process"], indirect=True)
-
 
 def speech(ms: int) -> bytes:
     """Something that is no pure tone."""
@@ -76,7 +73,7 @@ async def place(carrier, **fields: str):
     return await carrier.finished(known.sid)
 
 
-@in_process
+@pytest.mark.in_process
 async def test_a_synchronous_verdict_comes_with_the_first_request(telephony) -> None:
     """Which is made only then; and with the status callback."""
     app = Application(listen, twiml="<Response/>")
@@ -89,7 +86,7 @@ async def test_a_synchronous_verdict_comes_with_the_first_request(telephony) -> 
     assert carrier.rest.calls[record.sid].answered_by == AnsweredBy.HUMAN
 
 
-@in_process
+@pytest.mark.in_process
 async def test_an_asynchronous_verdict_is_told_beside_the_call(telephony) -> None:
     """TwiML begins at once; without a callback there is a warning, 21262."""
     app = Application(listen, twiml="<Response><Pause length='6'/></Response>")
@@ -103,7 +100,7 @@ async def test_an_asynchronous_verdict_is_told_beside_the_call(telephony) -> Non
     assert [v.code.value for v in (await place(carrier, **fields)).violations] == [21262]
 
 
-@in_process
+@pytest.mark.in_process
 async def test_digits_take_the_place_of_detection(telephony) -> None:
     """SendDigits: the callee hears the keys, and nobody detects anything."""
     app = Application(listen, twiml="<Response/>")

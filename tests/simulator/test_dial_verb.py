@@ -15,7 +15,7 @@ from voice_runtime.simulator.rest import CallStatus
 from voice_runtime.wire.twiml import Hangup
 
 # What a verb does is the same over the network: the tests of webhooks and sockets go both ways.
-pytestmark = pytest.mark.parametrize("telephony", ["in process"], indirect=True)
+pytestmark = pytest.mark.in_process
 
 VOICE = f"{PUBLIC}/voice"
 BOB = "+358501111111"

@@ -13,7 +13,7 @@ from voice_runtime.simulator import EndedBy, Line, listens, waits_for_hang_up
 from voice_runtime.simulator.rest import CallStatus
 
 # What a verb does is the same over the network: the tests of webhooks and sockets go both ways.
-pytestmark = pytest.mark.parametrize("telephony", ["in process"], indirect=True)
+pytestmark = pytest.mark.in_process
 
 VOICE = f"{PUBLIC}/voice"
 

@@ -14,7 +14,7 @@ from voice_runtime.simulator.network import Document
 from voice_runtime.simulator.rest import CallStatus
 from voice_runtime.wire.twiml import parse_twiml
 
-pytestmark = pytest.mark.parametrize("telephony", ["in process"], indirect=True)
+pytestmark = pytest.mark.in_process
 
 VOICE = f"{PUBLIC}/voice"
 GOES_ON = "<Pause length='1'/><Redirect>/next</Redirect>"

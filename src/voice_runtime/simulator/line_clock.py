@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -66,8 +65,9 @@ class LineClock:
 
     def connect(self, far_end: FarEnd) -> float:
         """From the next frame on the person hears `far_end`. Returns when that is, in seconds on the line."""
-        frame = max(self._frame, math.ceil(self.now() / FRAME_INTERVAL - 1e-6))
-        self.catch_up(frame * FRAME_INTERVAL)
+        while self._frame * FRAME_INTERVAL < self.now() - 1e-6:
+            self._advance()  # what is late was said before, to whoever was there
+        self.catch_up(self._frame * FRAME_INTERVAL)
         self._far_end = far_end
         self._connected = len(self._handset.ear) / SAMPLE_RATE
         return self._connected
@@ -103,13 +103,16 @@ class LineClock:
 
     async def run(self) -> None:
         while True:
-            at = self._frame * FRAME_INTERVAL
-            await self._pace.sleep_until(self._opened + at)
-            self.catch_up(at)
-            spoken = self._handset.tick()
-            self._frame += 1
-            if at > self._connected - 1e-6:  # what was said before is not for it
-                self._far_end.take(spoken, at - self._connected)
-            for listener, enough in self._listeners.items():
-                if not enough.is_set() and listener(spoken, at):
-                    enough.set()
+            await self._pace.sleep_until(self._opened + self._frame * FRAME_INTERVAL)
+            self._advance()
+
+    def _advance(self) -> None:
+        at = self._frame * FRAME_INTERVAL
+        self.catch_up(at)
+        spoken = self._handset.tick()
+        self._frame += 1
+        if at > self._connected - 1e-6:  # a far end begins with the next frame
+            self._far_end.take(spoken, at - self._connected)
+        for listener, enough in self._listeners.items():
+            if not enough.is_set() and listener(spoken, at):
+                enough.set()
