@@ -11,6 +11,8 @@ from dataclasses import replace
 import pytest
 
 from fakes.twilio_application import PUBLIC, TOKEN, TONE, Application, Socket, echo, greet, serving
+from voice_runtime.audio.measure import level_dbfs
+from voice_runtime.audio.tones import beep
 from voice_runtime.simulator.load import LoadPlan, LoadReport, ServerProbe, run_load
 from voice_runtime.simulator.load.ear import Ear
 from voice_runtime.simulator.load.stamps import StampFinder, stamped_frame
@@ -20,9 +22,11 @@ pytestmark = pytest.mark.alone
 Answer = Callable[[Socket], Awaitable[None]]
 
 
-async def load_on(application: Application, calls: int = 3, seconds: float = 0.6) -> LoadReport:
+async def load_on(
+    application: Application, calls: int = 3, seconds: float = 0.6, speech: bytes = b"", pause: float = 3.0
+) -> LoadReport:
     async with serving(application.asgi()) as address:
-        plan = LoadPlan(f"{address}/voice", calls, seconds, 100, TOKEN, PUBLIC)
+        plan = LoadPlan(f"{address}/voice", calls, seconds, 100, TOKEN, PUBLIC, speech=speech, pause=pause)
         return await run_load(plan, probe=ServerProbe(os.getpid()))
 
 
@@ -82,6 +86,24 @@ async def test_a_delay_of_30_ms_is_one_of_30_ms() -> None:
     delays = report.delays()
     assert delays is not None and 30 <= delays.p50 < 40
     assert report.total("late_frames") == delays.count
+
+
+async def test_an_answer_is_measured_from_the_end_of_the_callers_speech() -> None:
+    """Of a server that answers 100 ms after it: each utterance has its own."""
+
+    async def answers(call: Socket) -> None:
+        heard = b""
+        while True:
+            heard = heard[-160:] + await frames_of(call)
+            if level_dbfs(heard[:160]) > -45 > level_dbfs(heard[160:]):
+                await asyncio.sleep(0.08)  # the first frame of silence took 20 ms
+                await call.play(TONE[:800])
+
+    report = await load_on(Application(answers), calls=2, seconds=1.6, speech=beep(400, 300), pause=0.3)
+    took = report.answers()
+    assert took is not None and took.count == 4
+    assert 98 <= took.p50 < 115
+    assert report.delays() is None
 
 
 async def test_dropped_audio_is_lost_and_a_gap_at_the_ear() -> None:

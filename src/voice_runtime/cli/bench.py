@@ -10,9 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from voice_runtime.audio.wav import read_wav, to_ulaw_8k
 from voice_runtime.cli.output import FAILED, USAGE, give_up, say, show_json, show_table
 from voice_runtime.cli.plots import draw_delays, markdown
 from voice_runtime.cli.serving import loop_factory
+from voice_runtime.errors import AudioFormatError
 from voice_runtime.settings import Settings
 from voice_runtime.simulator.load import Delays, LoadPlan, LoadReport, ServerProbe, run_load
 
@@ -37,6 +39,8 @@ class Wanted:
     auth_token: str | None
     public_url: str
     allowed_hosts: list[str]
+    speech: Path | None
+    pause: float
 
 
 def run_bench(wanted: Wanted, pid: int | None, report: Path | None, as_json: bool) -> int:
@@ -74,7 +78,18 @@ def _plan(wanted: Wanted) -> LoadPlan:
         auth_token=Settings().twilio_auth_token.get_secret_value() if token is None else token,
         public_url=wanted.public_url,
         allowed_hosts=frozenset(wanted.allowed_hosts),
+        speech=_speech(wanted.speech) if wanted.speech else b"",
+        pause=wanted.pause,
     )
+
+
+def _speech(path: Path) -> bytes:
+    try:
+        return to_ulaw_8k(read_wav(path))
+    except OSError as error:
+        raise ValueError(f"--speech {path}: {error.strerror}") from error
+    except AudioFormatError as error:
+        raise ValueError(f"--speech {path}: {str(error).rstrip('.')}") from error
 
 
 def _write(folder: Path, plan: LoadPlan, measured: LoadReport) -> list[Path]:
@@ -116,6 +131,9 @@ def rows(measured: LoadReport) -> list[tuple[str, str, str, str, str]]:
         found.append(("added delay of an echoed frame, ms", *shown))
         found.append(("frames later than 20 ms", "", "", "", str(measured.total("late_frames"))))
         found.append(("frames lost", "", "", "", str(measured.total("frames_lost"))))
+    if (answers := measured.answers()) is not None:
+        shown = (f"{answers.p50:.0f}", f"{answers.p99:.0f}", f"{answers.max:.0f}", str(answers.count))
+        found.append(("end of the caller's speech to the first sound, ms", *shown))
     gaps = measured.gaps()
     found.append(("gaps at the ear, ms", "", "", f"{max(gaps):.0f}" if gaps else "", str(len(gaps))))
     if discarded := measured.total("frames_discarded"):
@@ -135,9 +153,9 @@ def remarks(measured: LoadReport) -> list[str]:
     lines = _counted("not connected", measured.errors())
     lines += _counted("ended by the server", measured.early_ends())
     lines += _counted("not to be taken by Twilio (31950, 31951)", measured.rejected(), what="message")
-    if measured.delays() is None and not measured.errors():
+    if measured.delays() is None and measured.answers() is None and not measured.errors():
         lines.append("no echo: this server does not give back what it hears, so that no added delay is known")
-    if measured.own.spoiled:
+    if measured.own.spoiled and any(not call.error for call in measured.calls):
         lines.append(f"do not trust these times: {measured.own.spoiled}. Use another core, or fewer calls")
     return lines
 
@@ -154,6 +172,7 @@ def facts(measured: LoadReport) -> dict[str, object]:
         "connected": sum(not call.error for call in measured.calls),
         "seconds": round(measured.seconds, 3),
         "setup_ms": {name: _times(measured.setup(name)) for name in STAGES},
+        "answer_ms": _times(measured.answers()),
         "delay_ms": _times(measured.delays()),
         "frames": {
             "sent": measured.total("frames_sent"),

@@ -233,6 +233,11 @@ def bench(
     allow_host: Annotated[
         list[str] | None, typer.Option(help="A host besides this machine that may get the load.", show_default=False)
     ] = None,
+    speech: Annotated[
+        Path | None,
+        typer.Option(help="WAV: what every caller says, for servers that answer; else a tone.", show_default=False),
+    ] = None,
+    pause: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds of silence before each --speech.")] = 3.0,
     pid: Annotated[
         int | None, typer.Option(min=1, help="The server's process, for its CPU and memory.", show_default=False)
     ] = None,
@@ -248,9 +253,8 @@ def bench(
     """
     from voice_runtime.cli.bench import Wanted, run_bench
 
-    raise typer.Exit(
-        run_bench(Wanted(url, calls, seconds, ramp, auth_token, public_url, allow_host or []), pid, report, as_json)
-    )
+    wanted = Wanted(url, calls, seconds, ramp, auth_token, public_url, allow_host or [], speech, pause)
+    raise typer.Exit(run_bench(wanted, pid, report, as_json))
 
 
 @app.command()

@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from picows import WSHandshakeError, ws_connect
 
+from voice_runtime.simulator.load.caller import Caller, Speaker, Tone
 from voice_runtime.simulator.load.line import PhoneLine
 from voice_runtime.simulator.load.plan import LoadPlan
 from voice_runtime.simulator.parameters import ACCOUNT_SID, Leg, new_sid, voice_form
@@ -57,7 +58,7 @@ async def dial(plan: LoadPlan, tls: ssl.SSLContext, number: int) -> Dialled:
             stream = await _ask(plan, tls, leg)
             dialled.webhook_seconds = perf_counter() - began
         began = perf_counter()
-        line = PhoneLine(leg, stream.parameters, plan.frames)
+        line = PhoneLine(leg, stream.parameters, plan.frames, _caller(plan, number))
         await _connect(plan, tls, stream.url, line)
         dialled.handshake_seconds = perf_counter() - began
         dialled.line = line
@@ -93,6 +94,11 @@ def _first_that_counts(answer: Answer) -> ConnectStream | Redirect:
             raise NotConnected(f"webhook: no TwiML: {verb.reason}")
     names = " ".join(f"<{type(verb).__name__}>" for verb in verbs) or "nothing"
     raise NotConnected(f"webhook: the TwiML has no <Connect><Stream>, but {names}")
+
+
+def _caller(plan: LoadPlan, number: int) -> Caller:
+    """Lines do not speak in chorus."""
+    return Speaker(plan.speech, plan.pause, shift=number * 7 % 50) if plan.speech else Tone()
 
 
 def _socket_form(url: str) -> str:

@@ -24,13 +24,15 @@ class Ear:
     has all pending marks echoed ("Media Streams - WebSocket Messages").
     """
 
-    __slots__ = ("_last", "_marks", "_until", "first_at", "gaps", "most_queued")
+    __slots__ = ("_asked", "_last", "_marks", "_until", "answers", "first_at", "gaps", "most_queued")
 
     def __init__(self) -> None:
         self._until = 0.0
         self._last = b""
         self._marks: deque[tuple[float, str]] = deque()
+        self._asked: float | None = None
         self.first_at: float | None = None
+        self.answers: list[float] = []
         self.gaps: list[float] = []
         self.most_queued = 0.0
 
@@ -43,7 +45,14 @@ class Ear:
             self.gaps.append(dry)
         self._until = max(now, self._until) + len(audio) / SAMPLE_RATE
         self._last = audio
+        if self._asked is not None and _loud(audio):
+            self.answers.append(now - self._asked)
+            self._asked = None
         self.most_queued = max(self.most_queued, self._until - now)
+
+    def expects_answer(self, now: float) -> None:
+        """The caller is done: from now on the next sound is the answer. A question without one is forgotten."""
+        self._asked = now
 
     def mark(self, name: str, now: float) -> bool:
         """Whether the mark is to be echoed at once; otherwise `due` gives it back."""

@@ -10,8 +10,9 @@ from typing import Final, assert_never
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from voice_runtime.simulator.load.caller import Caller
 from voice_runtime.simulator.load.ear import Ear
-from voice_runtime.simulator.load.stamps import StampFinder, stamped_frame
+from voice_runtime.simulator.load.stamps import StampFinder
 from voice_runtime.simulator.parameters import Leg, new_sid
 from voice_runtime.wire import media
 
@@ -25,7 +26,7 @@ _TEXT: Final = WSMsgType.TEXT
 class PhoneLine(WSListener):
     """The carrier's side of one media socket. `begin` it, then `tick` it every 20 ms until that returns False."""
 
-    def __init__(self, leg: Leg, parameters: Mapping[str, str], frames: int) -> None:
+    def __init__(self, leg: Leg, parameters: Mapping[str, str], frames: int, caller: Caller) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ear = Ear()
         self.delays = array("d")
@@ -44,6 +45,7 @@ class PhoneLine(WSListener):
         self._leg = leg
         self._parameters = parameters
         self._frames = frames
+        self._caller = caller
         self._sid = new_sid("MZ")
         self._sequence = 0
         self._sent_at = array("d")
@@ -78,9 +80,11 @@ class PhoneLine(WSListener):
         if self._paused:
             self.discarded += 1
         else:
-            body = media.MediaBody(stamped_frame(index), "inbound", str(index + 1), str(index * 20))
+            body = media.MediaBody(self._caller.frame(index), "inbound", str(index + 1), str(index * 20))
             self._send(media.Media(body, self._sid, self._next()))
             self.sent += 1
+        if self._caller.is_last_of_speech(index):
+            self.ear.expects_answer(now)
         self._echo(self.ear.due(now))
         return True
 

@@ -56,6 +56,8 @@ class CallMeasure:
     frames_discarded: int
     """Frames that could not be sent, for the server did not read."""
     delays_ms: Sequence[float]
+    answers_ms: Sequence[float]
+    """From the end of each of the caller's utterances to the first sound that came after it."""
     gaps_ms: Sequence[float]
     """Silences inside the sound, for the playout queue ran dry."""
     most_queued_ms: float
@@ -103,6 +105,10 @@ class LoadReport:
     def delays(self) -> Delays | None:
         """Added delay of echoed frames."""
         return Delays.of(delay for call in self.calls for delay in call.delays_ms)
+
+    def answers(self) -> Delays | None:
+        """How long callers waited for an answer, from the end of what they said to the first sound."""
+        return Delays.of(answer for call in self.calls for answer in call.answers_ms)
 
     def setup(self, stage: str) -> Delays | None:
         """Of `webhook`, `handshake` or `first_audio`."""

@@ -19,7 +19,8 @@ class LoadPlan:
 
     `url`: the voice webhook (http, https), or a media socket itself (ws, wss), which then is told of a call that no
     webhook knows. `public_url`: the origin that the application believes to have, for signatures and for the sockets
-    that its TwiML names. `allowed_hosts`: hosts besides this machine that may get the load.
+    that its TwiML names. `allowed_hosts`: hosts besides this machine that may get the load. `speech`: what each caller
+    says (mu-law), after `pause` seconds of silence, again and again; without it, a tone that an echo is measured by.
     Raises ValueError with a sentence that says what is wrong.
     """
 
@@ -30,10 +31,12 @@ class LoadPlan:
     auth_token: str = ""
     public_url: str = ""
     allowed_hosts: frozenset[str] = frozenset()
+    speech: bytes = b""
+    pause: float = 3.0
 
     def __post_init__(self) -> None:
-        if self.calls < 1 or self.seconds <= 0 or self.ramp <= 0:
-            raise ValueError("calls, seconds and ramp must be more than 0")
+        if self.calls < 1 or self.seconds <= 0 or self.ramp <= 0 or self.pause <= 0:
+            raise ValueError("calls, seconds, ramp and pause must be more than 0")
         host = self.destination.check(("http", "https", "ws", "wss"))
         if self.has_webhook and not self.auth_token:
             raise ValueError(

@@ -125,7 +125,7 @@ def _measure(dialled: Dialled) -> CallMeasure:
     line = dialled.line
     if line is None:
         return CallMeasure(
-            _ms(dialled.webhook_seconds), None, None, 0, 0, 0, 0, (), (), 0.0, (), (), (), error=dialled.error
+            _ms(dialled.webhook_seconds), None, None, 0, 0, 0, 0, (), (), (), 0.0, (), (), (), error=dialled.error
         )
     first = line.ear.first_at
     last = max((index for index, times in enumerate(line.returned) if times), default=-1)
@@ -138,6 +138,7 @@ def _measure(dialled: Dialled) -> CallMeasure:
         frames_lost=line.returned[: last + 1].count(0),
         frames_discarded=line.discarded,
         delays_ms=[delay * 1000 for delay in line.delays],
+        answers_ms=[answer * 1000 for answer in line.ear.answers],
         gaps_ms=[gap * 1000 for gap in line.ear.gaps],
         most_queued_ms=line.ear.most_queued * 1000,
         clears_at=line.clears,
