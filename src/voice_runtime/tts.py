@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Hashable
+from typing import Any, Protocol, TypeAlias
 
 from voice_runtime.events import ProviderRecovered, ProviderSwitched
 from voice_runtime.registry import TTS
+from voice_runtime.turns.heard import WordTime
 
-__all__ = ["SpeechSink", "StreamingTts", "TtsProvider", "TtsWithFallback", "create_tts"]
+__all__ = [
+    "SpeechPart",
+    "SpeechSink",
+    "StreamingTts",
+    "TimedTts",
+    "TtsProvider",
+    "TtsWithFallback",
+    "create_tts",
+    "sound_key",
+    "synthesis_of",
+]
+
+SpeechPart: TypeAlias = bytes | WordTime
+"""Mu-law audio, or when a word of it is over."""
 
 
 class SpeechSink(Protocol):
@@ -38,6 +52,9 @@ class StreamingTts(Protocol):
 
     `synthesize` yields mu-law audio (8 kHz, mono, bytes of any length), the first chunk as soon as there is one, and
     raises `TtsError` when synthesis fails. Closing the iterator (`aclose`) stops the work at the vendor at once.
+
+    A voice whose phrases may be kept (`PhraseCache`) also has a `sound_key`: hashable, and made of everything but the
+    text that changes the sound: provider, model, voice, rate, ...
     """
 
     def synthesize(self, text: str) -> AsyncIterator[bytes]: ...
@@ -46,11 +63,36 @@ class StreamingTts(Protocol):
 class TtsWithFallback(StreamingTts, Protocol):
     """Synthesis that goes on with another voice when one fails, and can say so."""
 
+    @property
+    def preferred(self) -> StreamingTts:
+        """The voice that speaks when nothing fails: phrases are kept in it."""
+        ...
+
     def synthesize_told(
         self, text: str, tell: Callable[[ProviderSwitched | ProviderRecovered], None]
     ) -> AsyncIterator[bytes]:
         """The same; `tell` is told of a switch between the last audio of the one voice and the first of the next."""
         ...
+
+
+class TimedTts(StreamingTts, Protocol):
+    """A voice that tells when each word is over: then the words that the caller heard need no estimate."""
+
+    def synthesize_timed(self, text: str) -> AsyncIterator[SpeechPart]:
+        """As `synthesize`, with a `WordTime` for each word, in order and before the audio in which it ends."""
+        ...
+
+
+def sound_key(tts: object) -> Hashable | None:
+    """What makes this voice sound as it does; None for one that does not say, as others' may not."""
+    key: Hashable | None = getattr(tts, "sound_key", None)
+    return key
+
+
+def synthesis_of(tts: Any, text: str) -> AsyncIterator[SpeechPart]:
+    """The audio of `text`, with the times of its words if the voice tells them."""
+    timed: Callable[[str], AsyncIterator[SpeechPart]] = getattr(tts, "synthesize_timed", tts.synthesize)
+    return timed(text)
 
 
 def create_tts(provider: str = "elevenlabs", **options: object) -> TtsProvider:

@@ -274,11 +274,11 @@ def test_a_voice_that_fails_in_mid_answer_is_apologised_for(phone: PhoneTests) -
     """What the brain still writes is given up with the answer; the next one is whole."""
 
     class Hoarse(MockTts):
-        """Fails once, at the third thing it is to say."""
+        """Fails once, at the third sentence of an answer."""
 
         async def synthesize(self, text: str) -> AsyncIterator[bytes]:
-            if len(self.spoken) == 2:
-                self.spoken.append(text)
+            if self.spoken.count("this is one.") == 2:
+                self.spoken.append("this is one.")
                 raise TtsError("hoarse", "failed", "for once")
             async for chunk in super().synthesize(text):
                 yield chunk

@@ -10,7 +10,7 @@ from voice_runtime.llm import AgentItem, Brain, EndOfTurnModel, History, Turn
 from voice_runtime.session import VoiceSession
 from voice_runtime.turns.lexicon import lexicon_for
 from voice_runtime.turns.policy import FloorPolicy
-from voice_runtime.turns.verbalise import Pronunciations
+from voice_runtime.turns.verbalise import Pronunciations, language_for, verbalise
 
 __all__ = ["Agent"]
 
@@ -47,6 +47,13 @@ class Agent:
         rules = policy or FloorPolicy(preemptive=False, lexicon=lexicon_for(language))
         self.policy = replace(rules, ask_model=end_of_turn is not None)
         self.end_of_turn = end_of_turn
+
+    @property
+    def fixed_phrases(self) -> tuple[str, ...]:
+        """What it says of its own accord, as it is spoken: worth keeping."""
+        language = language_for(self.language)
+        phrases = (self.greeting, *self.phrases.all)
+        return tuple(verbalise(phrase.strip(), language, self.pronunciations).text for phrase in phrases)
 
     async def __call__(self, call: VoiceSession) -> None:
         """Hold the conversation; returns when the call has ended."""

@@ -82,6 +82,8 @@ class Conversation:
         call, agent = self._call, self._agent
         if call.tts is None:
             raise ConfigurationError("An agent needs a voice.", remedy="VoiceApp(tts=...), or VOICE_TTS.")
+        if call.phrase_cache is not None:
+            call.phrase_cache.keep(call.tts, agent.fixed_phrases)
         unlisten = call.on_event(self._happened)
         try:
             self._tell(on.CallStarted())

@@ -20,6 +20,11 @@ class Phrases:
     goodbye: str = "Thank you for calling. Goodbye."
     failed_goodbye: str = "I am sorry, something is wrong on our side. Please call again later. Goodbye."
 
+    @property
+    def all(self) -> tuple[str, ...]:
+        """What may be needed when nothing else works comes first."""
+        return (self.apology, self.failed_goodbye, *self.fillers, *self.still_there, self.goodbye)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

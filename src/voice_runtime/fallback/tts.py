@@ -38,6 +38,11 @@ class FallbackTts:
         self._first, self._more = first_audio, more_audio
         self._tasks = TaskOwner("fallback_tts")
 
+    @property
+    def preferred(self) -> StreamingTts:
+        """The first: phrases are kept in its voice (`PhraseCache`)."""
+        return self._chain.links[0].provider
+
     async def synthesize(self, text: str) -> AsyncIterator[bytes]:
         """See `StreamingTts`. Raises `TtsError` when no voice is left."""
         async with closing(self.synthesize_told(text, lambda event: None)) as audio:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 
 from voice_runtime.audio.spelling import spell
 from voice_runtime.errors import TtsError
@@ -41,6 +41,10 @@ class MockTts:
         self._fail_after = fail_after_ms
         self._stall_after = stall_after_ms
         self._kwargs = kwargs
+
+    @property
+    def sound_key(self) -> Hashable:
+        return "mock"
 
     @staticmethod
     def render(text: str) -> bytes:

@@ -10,7 +10,7 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from typing import Any
 
 import azure.cognitiveservices.speech as speechsdk
@@ -60,6 +60,10 @@ class AzureTTS:
         self._timeout = timeout
         self._idle: list[Any] = []
         self._lock = threading.Lock()
+
+    @property
+    def sound_key(self) -> Hashable:
+        return ("azure", self._endpoint or self._region, self._voice_name)
 
     def speak(self, text: str, session: SpeechSink, stop_event: threading.Event | None = None) -> dict[str, object]:
         """0.1's blocking speech; see `TtsProvider`. An interruption stops the vendor and returns at once."""

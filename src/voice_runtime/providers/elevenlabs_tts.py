@@ -11,7 +11,7 @@ import importlib
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -64,6 +64,11 @@ class ElevenLabsTTS:
         self._async_client: Any = None
         self._async_http: httpx.AsyncClient | None = None
         self._async_loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def sound_key(self) -> Hashable:
+        """What changes the sound, as it is now: the environment may be another one later."""
+        return ("elevenlabs", self._account()["base_url"], *sorted(self._request("").items()))
 
     def speak(self, text: str, session: SpeechSink, stop_event: threading.Event | None = None) -> dict[str, object]:
         """0.1's blocking speech; see `TtsProvider`."""

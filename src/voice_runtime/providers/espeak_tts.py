@@ -15,7 +15,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from typing import Any
 
 import espeakng_loader
@@ -59,6 +59,10 @@ class EspeakTTS:
     def __init__(self, *, voice: str = "en-us", rate_wpm: int = 165, pitch: int = 50, volume: float = 1.0) -> None:
         self.on_error: Callable[[str], None] | None = None
         self._voice, self._rate_wpm, self._pitch, self._volume = voice, rate_wpm, pitch, volume
+
+    @property
+    def sound_key(self) -> Hashable:
+        return ("espeak", self._voice, self._rate_wpm, self._pitch, self._volume)
 
     def speak(self, text: str, session: SpeechSink, stop_event: threading.Event | None = None) -> dict[str, object]:
         """0.1's blocking speech; see `TtsProvider`."""

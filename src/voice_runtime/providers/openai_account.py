@@ -47,8 +47,13 @@ class Account:
         if client is not None and self._loop is asyncio.get_running_loop():
             await client.close()
 
+    @property
+    def base_url(self) -> str:
+        """The service's address; "" for the vendor's own."""
+        return self._base_url or os.environ.get("OPENAI_BASE_URL", "")
+
     def _where(self) -> dict[str, str]:
-        base_url = self._base_url or os.environ.get("OPENAI_BASE_URL", "")
+        base_url = self.base_url
         api_key = self._api_key or os.environ.get("OPENAI_API_KEY", "")
         if not api_key and not base_url:
             raise ValueError("OPENAI_API_KEY is not set")

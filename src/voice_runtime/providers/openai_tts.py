@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from typing import Any
 
 from voice_runtime.audio.g711 import encode_ulaw
@@ -49,6 +49,15 @@ class OpenAiTTS:
         self._options = {**options, **({"instructions": instructions} if instructions else {})}
         self._sample_rate = sample_rate
         self._account = Account(api_key, base_url, timeout=timeout)
+
+    @property
+    def sound_key(self) -> Hashable | None:
+        """What changes the sound, as it is now: the environment may be another one later. None without a model."""
+        try:
+            request = self._request("")
+        except ValueError:
+            return None
+        return ("openai", self._account.base_url, self._sample_rate, repr(sorted(request.items())))
 
     def speak(self, text: str, session: SpeechSink, stop_event: threading.Event | None = None) -> dict[str, object]:
         """0.1's blocking speech; see `TtsProvider`."""

@@ -57,6 +57,7 @@ def create_app(
     on_status: StatusHandler | None = None,
     on_sms: SmsHandler | None = None,
     on_sms_status: Callable[[SmsStatus], Awaitable[None] | None] | None = None,
+    on_startup: Callable[[], None] | None = None,
     on_shutdown: Callable[[], Awaitable[None]] | None = None,
     clock: Clock | None = None,
 ) -> FastAPI:
@@ -89,7 +90,7 @@ def create_app(
         on_sms_status=on_sms_status,
     )
 
-    lifespan = partial(_lifespan, switchboard, on_shutdown)
+    lifespan = partial(_lifespan, switchboard, on_startup, on_shutdown)
     app = FastAPI(title="voice-runtime", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     # A redirect would name the Host header's address: not what the carrier signed, and not always https.
     app.router.redirect_slashes = False
@@ -114,8 +115,13 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(
-    switchboard: Switchboard, on_shutdown: Callable[[], Awaitable[None]] | None, _: FastAPI
+    switchboard: Switchboard,
+    on_startup: Callable[[], None] | None,
+    on_shutdown: Callable[[], Awaitable[None]] | None,
+    _: FastAPI,
 ) -> AsyncIterator[None]:
+    if on_startup is not None:
+        on_startup()
     measuring = TaskOwner("server")
     measuring.start("loop-lag", switchboard.places.lag.run())
     with watched(switchboard.places.lag):

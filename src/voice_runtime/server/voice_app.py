@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from voice_runtime.clock import Clock
 from voice_runtime.errors import ConfigurationError, MissingSettingError
+from voice_runtime.phrase_cache import PhraseCache
 from voice_runtime.server.app import ANY_NUMBER, create_app, new_switchboard
 from voice_runtime.server.webhooks import CallStatus, SmsHandler, StatusHandler, run_hook
 from voice_runtime.session import VoiceSession
@@ -24,7 +25,7 @@ from voice_runtime.tts import StreamingTts, TtsProvider, create_tts
 
 __all__ = ["VoiceApp"]
 
-_MADE = ("settings", "carrier", "switchboard", "api", "_shared_tts")
+_MADE = ("settings", "carrier", "switchboard", "phrase_cache", "api", "_shared_tts")
 """What an app makes of its parts when it is first needed."""
 
 H = TypeVar("H", bound=Handler)
@@ -124,6 +125,11 @@ class VoiceApp:
         return made
 
     @cached_property
+    def phrase_cache(self) -> PhraseCache:
+        """Phrases that are synthesised before they are said, for all calls."""
+        return PhraseCache()
+
+    @cached_property
     def api(self) -> FastAPI:
         """The FastAPI application, made when first needed: add your own routes to it. Raises `ConfigurationError`."""
         return create_app(
@@ -135,6 +141,7 @@ class VoiceApp:
             on_status=self._report,
             on_sms=self._on_sms,
             on_sms_status=self._on_sms_status,
+            on_startup=self._keep_phrases,
             on_shutdown=self._close,
             clock=self.clock,
         )
@@ -196,10 +203,16 @@ class VoiceApp:
         if callable(shared_tts) and (isinstance(shared_tts, type) or not is_voice):
             shared_tts = shared_tts()
         self._shared_tts = shared_tts
-        return partial(_new_session, self.session, self.clock, new_stt, shared_tts)  # type: ignore[arg-type]
+        return partial(_new_session, self.session, self.clock, new_stt, shared_tts, self.phrase_cache)  # type: ignore[arg-type]
+
+    def _keep_phrases(self) -> None:
+        """What agents say of their own accord is made before the first call. Any handler may have `fixed_phrases`."""
+        for handler in self._handlers.values():
+            self.phrase_cache.keep(self._shared_tts, getattr(handler, "fixed_phrases", ()))
 
     async def _close(self) -> None:
         """End what keeps connections or threads: the carrier's client and the voice."""
+        await self.phrase_cache.aclose()
         for part in (self.__dict__.get("carrier"), self.__dict__.get("_shared_tts")):
             close = getattr(part, "close", None) or getattr(part, "aclose", None)  # optional in both contracts
             if close is not None:
@@ -245,6 +258,7 @@ def _new_session(
     clock: Clock | None,
     stt: Callable[[], SttProvider] | None,
     tts: Tts | None,
+    phrase_cache: PhraseCache,
 ) -> VoiceSession:
     session = make()
     if clock is not None:
@@ -253,4 +267,6 @@ def _new_session(
         session.stt_factory = stt
     if session.tts is None:
         session.tts = tts
+    if session.phrase_cache is None:
+        session.phrase_cache = phrase_cache
     return session

@@ -21,6 +21,7 @@ from voice_runtime.events import (
     MarkOutcome,
     StateChanged,
 )
+from voice_runtime.phrase_cache import PhraseCache
 from voice_runtime.session.hearing import Hearing
 from voice_runtime.session.loops import run_on_loop
 from voice_runtime.session.media_line import MediaLine
@@ -42,6 +43,8 @@ class CallLife(MediaLine):
     stt_secondary_factory: Callable[[], SttProvider] | None = None
     on_stt_ready: Callable[[SttProvider], None] | None = None
     tts: TtsProvider | StreamingTts | None = None
+    phrase_cache: PhraseCache | None = None
+    """The application's; None: every phrase is synthesised when it is said."""
     on_disconnected: Callable[[CallEnd], None] | None = None
     """Called once when the call has ended, in a thread of its own."""
     called_number: str | None = None

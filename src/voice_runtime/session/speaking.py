@@ -217,7 +217,7 @@ class Speaking:
         return utterance
 
     def _speech(self, text: str | AsyncIterable[str | Spoken]) -> Speech:
-        return Speech(self._voice(), text, self._told)
+        return Speech(self._voice(), text, self._told, self._session.phrase_cache)
 
     def _told(self, event: ProviderSwitched | ProviderRecovered) -> None:
         self._session.hub.publish(replace(event, at=self._session.elapsed()))

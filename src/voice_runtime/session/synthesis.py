@@ -10,8 +10,10 @@ from typing import Any
 from voice_runtime.audio.ledger import Playout
 from voice_runtime.errors import TtsError
 from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched
+from voice_runtime.phrase_cache import PhraseCache
 from voice_runtime.tasks import closing
-from voice_runtime.turns.heard import Segment, Voice, heard, spoken_by
+from voice_runtime.tts import SpeechPart, synthesis_of
+from voice_runtime.turns.heard import Segment, Voice, WordTime, heard, spoken_by
 from voice_runtime.turns.spoken import Spoken
 
 __all__ = ["Sound", "Speech", "closing"]
@@ -20,7 +22,8 @@ __all__ = ["Sound", "Speech", "closing"]
 class Speech:
     """One utterance: its pieces become audio in their order, each as soon as it exists. Without a voice, it is silent.
 
-    `pieces`: whole sentences as a rule; synthesis gives each a melody of its own.
+    `pieces`: whole sentences as a rule; synthesis gives each a melody of its own. One that `phrases` has is not made
+    again.
     """
 
     def __init__(
@@ -28,10 +31,13 @@ class Speech:
         tts: Any,
         text: str | AsyncIterable[str | Spoken],
         tell: Callable[[ProviderSwitched | ProviderRecovered], None] = lambda event: None,
+        phrases: PhraseCache | None = None,
     ) -> None:
         self._tts = tts
         self._tell = tell
+        self._phrases = phrases
         self._voices: list[Voice] = []  # of the piece that is being made
+        self._words: list[WordTime] = []  # of the same, where the voice tells them
         self._pieces = _one(text) if isinstance(text, str) else aiter(text)
         self._segments: list[Segment] = []
         self.known = text if isinstance(text, str) else ""
@@ -48,16 +54,19 @@ class Speech:
             async for piece in self._pieces:
                 spoken = Spoken(piece) if isinstance(piece, str) else piece
                 self._segments.append(Segment(spoken, 0, complete=False))
-                self._voices = [Voice(0, 0)]
-                async with closing(_synthesis(self._tts, spoken.text, self._changed)) as made:
-                    async for chunk in made:
-                        self._made(len(chunk))
-                        yield chunk
+                self._voices, self._words = [Voice(0, 0)], []
+                async with closing(self._synthesis(spoken.text)) as made:
+                    async for part in made:
+                        if isinstance(part, bytes):
+                            self._made(len(part))
+                            yield part
+                        else:
+                            self._words.append(part)
                 self._made(0, complete=True)
 
     def _made(self, more: int, *, complete: bool = False) -> None:
         last = self._segments[-1]
-        made = Segment(last.spoken, last.size + more, complete)
+        made = Segment(last.spoken, last.size + more, complete, tuple(self._words))
         self._segments[-1] = spoken_by(self._voices, made) if len(self._voices) > 1 else made
 
     def _changed(self, event: ProviderSwitched | ProviderRecovered) -> None:
@@ -65,6 +74,27 @@ class Speech:
         if isinstance(event, ProviderSwitched):
             self._voices.append(Voice(len(event.said), self._segments[-1].size))
         self._tell(event)
+
+    async def _synthesis(self, text: str) -> AsyncIterator[SpeechPart]:
+        """The audio of `text`. Whatever a provider raises, also while it is being closed, is a `TtsError` here."""
+        tts = self._tts
+        try:
+            made: AsyncIterator[SpeechPart] | None = self._phrases.stream(tts, text) if self._phrases else None
+            if made is not None:
+                pass
+            elif hasattr(tts, "synthesize_told"):  # optional part of the contract: TtsWithFallback
+                made = tts.synthesize_told(text, self._changed)
+            elif hasattr(tts, "synthesize"):
+                made = synthesis_of(tts, text)
+            else:  # a provider written for 0.1 has `speak` only
+                made = _from_blocking_speak(tts, text)
+            async with closing(made) as parts:
+                async for part in parts:
+                    yield part
+        except TtsError:
+            raise
+        except Exception as error:  # a provider from elsewhere lets its client's own exceptions out
+            raise TtsError(type(tts).__name__, "failed", str(error) or repr(error)) from error
 
     def heard_text(self, playout: Playout, outcome: PlaybackOutcome) -> str:
         """What the caller heard of it, in whole words."""
@@ -90,26 +120,6 @@ class Sound:
 
 async def _one(text: str) -> AsyncIterator[str]:
     yield text
-
-
-async def _synthesis(
-    tts: Any, text: str, tell: Callable[[ProviderSwitched | ProviderRecovered], None]
-) -> AsyncIterator[bytes]:
-    """The audio of `text`. Whatever a provider raises, also while it is being closed, is a `TtsError` here."""
-    try:
-        if hasattr(tts, "synthesize_told"):  # optional part of the contract: TtsWithFallback
-            made = tts.synthesize_told(text, tell)
-        elif hasattr(tts, "synthesize"):
-            made = tts.synthesize(text)
-        else:  # a provider written for 0.1 has `speak` only
-            made = _from_blocking_speak(tts, text)
-        async with closing(made):
-            async for chunk in made:
-                yield chunk
-    except TtsError:
-        raise
-    except Exception as error:  # a provider from elsewhere lets its client's own exceptions out
-        raise TtsError(type(tts).__name__, "failed", str(error) or repr(error)) from error
 
 
 async def _from_blocking_speak(tts: Any, text: str) -> AsyncIterator[bytes]:
