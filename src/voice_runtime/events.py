@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = [
+    "AgentInterrupted",
+    "AgentTurnFinished",
+    "BrainWork",
     "CallConnected",
     "CallEnd",
     "CallEnded",
     "CallEvent",
+    "CallerTurnCorrected",
+    "CallerTurnTaken",
     "ConversationState",
     "Direction",
     "DtmfReceived",
@@ -26,9 +31,14 @@ __all__ = [
     "ProviderRecovered",
     "ProviderSwitched",
     "SpeechStarted",
+    "Stage",
+    "StageOwner",
+    "StageTime",
     "StateChanged",
     "TokensUsed",
     "TurnDeclared",
+    "TurnMeasured",
+    "TurnOutcome",
     "UtteranceAudible",
     "UtteranceFinished",
     "UtteranceStarted",
@@ -65,6 +75,7 @@ class EndReason(StrEnum):
     CALLER_SILENT = "caller_silent"
     PROVIDER_FAILED = "provider_failed"
     MAX_TURNS = "max_turns"
+    MAX_SPEND = "max_spend"
 
     @property
     def fault(self) -> Fault:
@@ -84,6 +95,7 @@ _FAULTS = {
     EndReason.CALLER_SILENT: Fault.CALLER,
     EndReason.PROVIDER_FAILED: Fault.PROVIDER,
     EndReason.MAX_TURNS: Fault.AGENT,
+    EndReason.MAX_SPEND: Fault.AGENT,
 }
 
 
@@ -213,7 +225,11 @@ class UtteranceAudible(CallEvent):
 
 @dataclass(frozen=True, slots=True)
 class UtteranceFinished(CallEvent):
-    """The agent's utterance ended. `queued_ms`, `sent_ms`, `heard_ms`: how much audio got how far."""
+    """The agent's utterance ended. `queued_ms`, `sent_ms`, `heard_ms`: how much audio got how far.
+
+    `sent_at`: when its first audio was handed to the carrier; `plays_at`: when the carrier begins to play that, which
+    is later if it still plays something else; both as `at`, None when none was sent. `characters`: given to synthesis.
+    """
 
     utterance: int
     text: str
@@ -222,6 +238,9 @@ class UtteranceFinished(CallEvent):
     sent_ms: float
     heard_ms: float
     heard_text: str
+    sent_at: float | None = None
+    plays_at: float | None = None
+    characters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +275,148 @@ class TokensUsed(CallEvent):
 
     input_tokens: int
     output_tokens: int
+
+
+# -- an agent's turns -------------------------------------------------------------------------------------------------
+
+
+class StageOwner(StrEnum):
+    """Who takes the time of a stage."""
+
+    STT = "stt"
+    POLICY = "policy"
+    BRAIN = "brain"
+    TTS = "tts"
+    RUNTIME = "runtime"
+    CARRIER = "carrier"
+
+
+class Stage(StrEnum):
+    """What happens from the end of the caller's speech to the first sound of the answer, in this order."""
+
+    TRANSCRIBING = "transcribing"
+    """The voice has ended; the recogniser's last words are to come."""
+    WAITING = "waiting"
+    """The words are there; whether the caller goes on is to be seen."""
+    PREPARING = "preparing"
+    """The turn is over; the brain is to be asked, which may have been done before."""
+    THINKING = "thinking"
+    """Until the first piece of text."""
+    WRITING = "writing"
+    """Until the first sentence is whole."""
+    QUEUEING = "queueing"
+    """Until synthesis is asked: something else may be being said."""
+    SYNTHESISING = "synthesising"
+    """Until the first audio."""
+    SENDING = "sending"
+    """Until it was handed to the carrier."""
+    PLAYING = "playing"
+    """Until the carrier plays it: the end of what it was sent before."""
+
+    @property
+    def owner(self) -> StageOwner:
+        return _OWNERS[self]
+
+
+_OWNERS = {
+    Stage.TRANSCRIBING: StageOwner.STT,
+    Stage.WAITING: StageOwner.POLICY,
+    Stage.PREPARING: StageOwner.RUNTIME,
+    Stage.THINKING: StageOwner.BRAIN,
+    Stage.WRITING: StageOwner.BRAIN,
+    Stage.QUEUEING: StageOwner.RUNTIME,
+    Stage.SYNTHESISING: StageOwner.TTS,
+    Stage.SENDING: StageOwner.RUNTIME,
+    Stage.PLAYING: StageOwner.CARRIER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long a stage took. It began when the one before it ended."""
+
+    stage: Stage
+    ms: float
+
+    @property
+    def owner(self) -> StageOwner:
+        return self.stage.owner
+
+
+class TurnOutcome(StrEnum):
+    """What became of a turn."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    DISCARDED = "discarded"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class BrainWork:
+    """The brain's part of a turn: asked and done when (as `at`), and the tokens that it reported."""
+
+    asked_at: float
+    ended_at: float
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTurnTaken(CallEvent):
+    """The caller's turn `turn` is over: this is what they said and keyed in, and what is answered."""
+
+    turn: int
+    text: str
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerTurnCorrected(CallEvent):
+    """The words of a turn that was taken turned out to be these."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTurnFinished(CallEvent):
+    """The agent is done with saying something, of which the caller heard `heard_text`. `interrupted`: there was more.
+
+    `turn`: the caller's turn that it answers; None: said of its own accord.
+    """
+
+    turn: int | None
+    heard_text: str
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInterrupted(CallEvent):
+    """The caller made the agent fall silent, `latency_ms` after the onset of their voice. `paused`: it may go on."""
+
+    latency_ms: float
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasured(CallEvent):
+    """A turn is over, and this is how long the caller waited: once for each turn that was begun.
+
+    `began_at`: the end of the caller's speech, as `at`. `latency_ms`: from then to the first sound of the answer, as
+    the carrier plays it; None when there was none. It is measured; `stages` divide it, as far as the turn got.
+    `filler`: that first sound was a phrase to fill the time. `characters`: of the answer, given to synthesis.
+    """
+
+    turn: int
+    outcome: TurnOutcome
+    began_at: float
+    latency_ms: float | None
+    stages: tuple[StageTime, ...]
+    filler: bool
+    brain: BrainWork | None
+    characters: int
 
 
 @dataclass(frozen=True, slots=True)

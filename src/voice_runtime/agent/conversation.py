@@ -17,6 +17,7 @@ from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply, reply_of
 from voice_runtime.agent.states import States
+from voice_runtime.agent.stopwatch import TurnWatch
 from voice_runtime.agent.thinking import Thinking
 from voice_runtime.agent.watch import SilenceWatch
 from voice_runtime.errors import ConfigurationError
@@ -58,10 +59,18 @@ class Conversation:
         self._agent = agent
         self._call = call
         self._floor = Floor(agent.policy)
+        self._measured = TurnWatch(call)
         self._ears = Ears(self._tell, agent.policy.lexicon)
         self._mouth = Mouth(call, self.history, tell=self._tell, start=self._start, on_spoken=self._spoken)
         self._thinking = Thinking(
-            agent, call, self.history, self._mouth, tell=self._tell, start=self._start, failed=self._failed
+            agent,
+            call,
+            self.history,
+            self._mouth,
+            self._measured,
+            tell=self._tell,
+            start=self._start,
+            failed=self._failed,
         )
         self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)
         self._states = States(call.report_state)
@@ -97,6 +106,7 @@ class Conversation:
         finally:
             await self._close()
             unlisten()
+            self._measured.close()
         if self._crash.done():
             self._crash.result()
         await agent.exit(call, self.history)
@@ -133,8 +143,10 @@ class Conversation:
         self._telling = True
         try:
             while self._events:
-                for command in self._floor.handle(self._events.popleft(), self._call.clock.monotonic()):
+                self._measured.told(told := self._events.popleft())
+                for command in self._floor.handle(told, self._call.clock.monotonic()):
                     self._do(command)
+                    self._measured.did(command)
         except Exception as error:  # a fault of ours, in a callback: it must end this call's handler, not be lost
             self._crashed(error)
         finally:
@@ -207,6 +219,7 @@ class Conversation:
             self._failures = 0
         if outcome is PlaybackOutcome.FAILED and not self._failed(self._voice_fault or "tts"):
             self._say(self._agent.phrases.apology)
+        self._measured.spoken(reply.heard, reply.unfinished)
         if reply.heard:
             item = AgentItem(reply.heard, reply.unfinished)
             self._start("agent-turn", self._agent.agent_turn(self._call, item))
@@ -229,6 +242,7 @@ class Conversation:
     def _failed(self, why: str) -> bool:
         """A turn failed. Whether that was one too many, and the call ends."""
         self._failures += 1
+        self._measured.failed()
         log.error("call %s: a turn failed: %s", self._call.call_sid, why)
         if self._failures < self._agent.limits.failures:
             return False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from voice_runtime.agent.mouth import Mouth, Start
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
+from voice_runtime.agent.stopwatch import TurnWatch
 from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched, TokensUsed
 from voice_runtime.llm import AgentItem, History, ToolItem, Turn, Usage, UserItem
 from voice_runtime.session import VoiceSession
@@ -49,6 +50,7 @@ class Thinking:
         call: VoiceSession,
         history: History,
         mouth: Mouth,
+        measured: TurnWatch,
         *,
         tell: Callable[[on.Event], None],
         start: Start,
@@ -58,6 +60,7 @@ class Thinking:
         self._call = call
         self._history = history
         self._mouth = mouth
+        self._measured = measured
         self._tell = tell
         self._start = start
         self._failed = failed
@@ -147,7 +150,7 @@ class Thinking:
         agent, asked, reply = self._agent, turn.asked, turn.reply
         before = tuple(item for key, item in self._history.items() if key != turn.key and item != AgentItem(""))
         given = await agent.user_turn(self._call, Turn(asked.text, asked.keys, before, agent.instructions))
-        async with closing(agent.brain(given)) as parts:
+        async with closing(self._measured.timed(turn.number, agent.brain(given))) as parts:
             async for part in parts:
                 match part:
                     case str():

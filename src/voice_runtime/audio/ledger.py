@@ -12,7 +12,7 @@ Pure: time comes in as `now`, in seconds of any monotonic clock.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from voice_runtime.audio.frames import SAMPLE_RATE, bytes_to_ms
@@ -27,11 +27,16 @@ _MAX_MARKS: Final = 1024  # a carrier that echoes none must not cost memory
 
 @dataclass(frozen=True, slots=True)
 class Playout:
-    """How far one utterance came, in bytes of mu-law: heard <= sent <= queued."""
+    """How far one utterance came, in bytes of mu-law: heard <= sent <= queued.
+
+    `sent_at`: when its first byte was sent; `plays_at`: when the carrier had played all before that. None: not yet.
+    """
 
     queued: int = 0
     sent: int = 0
     heard: int = 0
+    sent_at: float | None = field(default=None, compare=False)
+    plays_at: float | None = field(default=None, compare=False)
 
     @property
     def queued_ms(self) -> float:
@@ -58,12 +63,14 @@ class _Mark(NamedTuple):
 class _Account:
     """The counts of one utterance; `heard` without the segment that is being played."""
 
-    __slots__ = ("heard", "queued", "sent")
+    __slots__ = ("heard", "plays_at", "queued", "sent", "sent_at")
 
     def __init__(self) -> None:
         self.queued = 0
         self.sent = 0
         self.heard = 0
+        self.sent_at: float | None = None
+        self.plays_at: float | None = None
 
 
 class _Segment:
@@ -122,6 +129,9 @@ class PlayoutLedger:
         if utterance != self._speaker:
             self._book()
             self._speaker = utterance
+            account = self._account(utterance)
+            if account.sent_at is None:
+                account.sent_at, account.plays_at = now, max(now, self.ends_at)
         if self.ends_at <= now:  # the carrier has run dry, and starts again
             self._settle(now)
             self.ends_at = now
@@ -213,7 +223,8 @@ class PlayoutLedger:
         account = self._accounts.get(utterance)
         if account is None:
             return Playout()
-        return Playout(account.queued, account.sent, account.heard + self._playing(account))
+        heard = account.heard + self._playing(account)
+        return Playout(account.queued, account.sent, heard, account.sent_at, account.plays_at)
 
     def _playing(self, account: _Account) -> int:
         """Bytes heard of the segment under the playhead, if it is of this account."""

@@ -81,6 +81,10 @@ class MediaLine:
         """Seconds since media began; 0.0 before."""
         return 0.0 if self._connected_at is None else self.clock.monotonic() - self._connected_at
 
+    def since_connected(self, moment: float | None) -> float | None:
+        """A time of the call's clock as events tell it; None for None, and before the call is connected."""
+        return None if moment is None or self._connected_at is None else moment - self._connected_at
+
     @property
     def is_disconnected(self) -> bool:
         return self._disconnected

@@ -212,6 +212,9 @@ class Speaking:
                 utterance.sent_ms,
                 utterance.heard_ms,
                 utterance.heard_text,
+                session.since_connected(playout.sent_at),
+                session.since_connected(playout.plays_at),
+                what.characters,
             )
         )
         return utterance

@@ -40,6 +40,8 @@ class Speech:
         self._words: list[WordTime] = []  # of the same, where the voice tells them
         self._pieces = _one(text) if isinstance(text, str) else aiter(text)
         self._segments: list[Segment] = []
+        self.characters = 0
+        """Given to synthesis: what vendors bill."""
         self.known = text if isinstance(text, str) else ""
         """The text, as far as it is known before anything is said."""
 
@@ -80,6 +82,7 @@ class Speech:
         tts = self._tts
         try:
             made: AsyncIterator[SpeechPart] | None = self._phrases.stream(tts, text) if self._phrases else None
+            self.characters += len(text) if made is None else 0
             if made is not None:
                 pass
             elif hasattr(tts, "synthesize_told"):  # optional part of the contract: TtsWithFallback
@@ -107,6 +110,7 @@ class Sound:
     """One utterance of ready mu-law audio. Nobody knows its words."""
 
     known = text = ""
+    characters = 0
 
     def __init__(self, audio: AsyncIterator[bytes]) -> None:
         self._audio = audio
