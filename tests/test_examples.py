@@ -216,11 +216,12 @@ def test_record_leaves_a_stereo_file(
 # -- the tutorial ------------------------------------------------------------------------------------------------------
 
 
-def test_the_tutorials_own_test_passes(tmp_path: Path) -> None:
-    """It is run as its reader would run it, without an option and without pytest-asyncio."""
+@pytest.mark.parametrize("example", ["test_my_agent", "test_my_agent_talks"])
+def test_the_tests_among_the_examples_pass(tmp_path: Path, example: str) -> None:
+    """They are run as their reader would run them, without an option and without pytest-asyncio."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "voice_runtime.testing.plugin", "-p", "no:asyncio"]
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    where = ["-c", str(tmp_path / "pytest.ini"), "-p", "no:cacheprovider", str(EXAMPLES / "test_my_agent.py")]
+    where = ["-c", str(tmp_path / "pytest.ini"), "-p", "no:cacheprovider", str(EXAMPLES / f"{example}.py")]
     done = subprocess.run([*command, *where], capture_output=True, text=True, timeout=50)
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
@@ -334,4 +335,5 @@ def test_every_example_is_tested_here() -> None:
         "record",
         "ring_parcel_desk",
         "test_my_agent",
+        "test_my_agent_talks",
     }

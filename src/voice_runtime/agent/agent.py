@@ -57,7 +57,11 @@ class Agent:
 
     async def __call__(self, call: VoiceSession) -> None:
         """Hold the conversation; returns when the call has ended."""
-        await Conversation(self, call).hold()
+        await self.conversation(call).hold()
+
+    def conversation(self, call: VoiceSession) -> Conversation:
+        """What is to hold it, for whoever wants to look into it meanwhile."""
+        return Conversation(self, call)
 
     # -- hooks: yours to override. What they raise fails the handler -------------------------------------
 

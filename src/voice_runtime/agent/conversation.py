@@ -98,6 +98,8 @@ class Conversation:
             self._tell(on.CallStarted())
             await agent.enter(call)
             self._say(agent.greeting)
+            if self._floor.state is State.LISTENING:  # without a greeting, nothing has changed yet that would say so
+                self._report(State.LISTENING)
             self._start("watch", self._watch.run(), self._services)
             if agent.limits.max_seconds is not None:
                 self._start("limit", self._limit(agent.limits.max_seconds), self._services)
@@ -161,8 +163,7 @@ class Conversation:
                 self._timers[timer] = loop.call_later(delay, self._tell, on.Wakeup(token))
             case do.ReportState(state):
                 self._states.floor_changed(state)
-                if not self._call.is_disconnected:  # the end of the call is the last of its events
-                    self._call.hub.publish(FloorChanged(self._call.elapsed(), state))
+                self._report(state)
                 self._watch.caller_waits(state in (State.THINKING, State.SPEAKING))
             case do.FinaliseStt():
                 pass  # the contract of a recogniser has no such call: its own end of speech has to do
@@ -203,6 +204,10 @@ class Conversation:
         if limit is not None and self._turns > limit:
             self._end(EndReason.MAX_TURNS, f"the agent's limit of {limit} turns", self._agent.phrases.goodbye)
         self._thinking.commit(wanted=not self._ending)
+
+    def _report(self, state: State) -> None:
+        if not self._call.is_disconnected:  # the end of the call is the last of its events
+            self._call.hub.publish(FloorChanged(self._call.elapsed(), state))
 
     # -- speaking ------------------------------------------------------------------------------------------------------
 

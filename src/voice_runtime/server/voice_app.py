@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from fastapi import FastAPI
@@ -186,6 +187,11 @@ class VoiceApp:
     def answers(self) -> tuple[str, ...]:
         """Our numbers that have a handler; `ANY_NUMBER` for the one of all others."""
         return tuple(self._handlers)
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """The handlers by our numbers, as in `answers`."""
+        return MappingProxyType(self._handlers)
 
     async def _report(self, status: CallStatus) -> None:
         for hook in self._on_status:

@@ -15,6 +15,8 @@ from voice_runtime.events import EndReason
 from voice_runtime.simulator import CallRecord, Phone, Script, ViolationCode
 from voice_runtime.testing.phone_system import PhoneSystem
 from voice_runtime.testing.simulated_time import ScaledLoop, VirtualLoop, run
+from voice_runtime.testing.talk_ends import PhoneEnd
+from voice_runtime.testing.talking import Talk, agent_of
 
 __all__ = ["Expected", "PhoneTests"]
 
@@ -86,6 +88,16 @@ class PhoneTests:
         speed = self.speed
         with self._log:
             return run(whole(), VirtualLoop if speed is None else lambda: ScaledLoop(speed))
+
+    def talk(self, target: object) -> Talk:
+        """Talk to an agent on the phone, as `voice_runtime.testing.talk` does in text.
+
+        Of a `VoiceApp`, its one agent is taken, with the speech of doubles.
+        """
+        speed = self.speed
+        runner = asyncio.Runner(loop_factory=VirtualLoop if speed is None else lambda: ScaledLoop(speed))
+        end = PhoneEnd(self.records.append, over_sockets=speed is not None, **self.options)
+        return Talk(agent_of(target), end, runner, around=self._log)
 
     # -- the lint ------------------------------------------------------------------------------------------------------
 
