@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from agent_world import Remembering, desk, ear, says
 
 from voice_runtime import VoiceSession
-from voice_runtime.audio.spelling import spell
+from voice_runtime.audio.spelling import read_spelling, spell
 from voice_runtime.events import EndReason
 from voice_runtime.llm import AgentItem, Item, Turn, UserItem
 from voice_runtime.simulator import EndedBy, Line
@@ -232,3 +232,27 @@ def test_an_answer_that_the_program_cuts_is_over(phone: PhoneTests) -> None:
     first, second = (item for item in agent.remembered if isinstance(item, AgentItem))
     assert (first.interrupted, second) == (True, AgentItem("this is a sentence."))
     assert ear(record, whole=True) == f"{first.text} this is a sentence."
+
+
+def test_a_brain_that_pauses_in_mid_sentence_is_not_waited_for(phone: PhoneTests) -> None:
+    """What there is of the sentence is said up to a word; the rest follows, no word lost and none said twice."""
+
+    async def pauses(turn: Turn) -> AsyncIterator[str]:
+        yield "Your order is with the dri"
+        await asyncio.sleep(1.9)
+        yield "ver, Mr. "
+        await asyncio.sleep(1.0)
+        yield "Ng, and comes at 12 "
+        await asyncio.sleep(1.8)
+        yield "30 today."
+
+    async def caller(line: Line) -> None:
+        await says(line, "where is it")
+        await line.hear_out(quiet_ms=2500)
+
+    agent = Remembering(pauses)
+    record = phone.call(desk(agent), caller)
+    assert last_of_agent(agent) == AgentItem("Your order is with the driver, Mr. Ng, and comes at 12 30 today.")
+    words = read_spelling(record.ear)
+    assert ear(record) == "your order is with the driver, mr. ng, and comes at twelve thirty today."
+    assert words[0].start_s - record.timeline.caller[0].end_ms / 1000 < 0.6 + 0.5 + 0.3 + 0.1

@@ -135,3 +135,34 @@ def test_any_chunking_gives_the_same_sentences_and_joined_they_are_the_text(
     assert [one for chunk in chunks for one in chunked.feed(chunk)] + chunked.flush() == expected
     assert "".join(expected).strip() == text.strip()
     assert all(one.strip() for one in expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Your order is with the dri", "Your order is with the "),
+        ("Your order is with Mr. ", "Your order is with "),
+        ("It costs about 12 ", "It costs about "),
+        ("Your order has come, and we ", "Your order has come, "),
+        ("Well, I ", ""),
+        ("Supercalifragilistic", ""),
+    ],
+)
+def test_what_there_is_of_a_late_sentence(text: str, said: str) -> None:
+    """Up to a clause or a word, if that is worth it; what may be one thing with what comes stays together."""
+    sentences = Sentences()
+    assert not sentences.feed(text)
+    assert "".join(sentences.cut_short()) == said
+    assert "".join(sentences.flush()) == text[len(said) :]
+
+
+@given(pieces, st.data())
+def test_pauses_lose_no_text(parts: list[str], data: st.DataObject) -> None:
+    """Wherever the text pauses, joined, what was said is the text."""
+    text = "".join(parts)
+    sentences, said, at = Sentences(), "", 0
+    while at < len(text):
+        size = data.draw(st.integers(1, 20))
+        said += "".join([*sentences.feed(text[at : at + size]), *sentences.cut_short()])
+        at += size
+    assert (said + "".join(sentences.flush())).strip() == text.strip()

@@ -56,6 +56,11 @@ class Reply:
         if self._text is _Text.OPEN:
             self._add(self._cutter.feed(self._filter.feed(text)))
 
+    def speak_up(self) -> None:
+        """The brain pauses, and the caller hears nothing: have said what there is of the sentence."""
+        if self.starved:
+            self._add(self._cutter.cut_short())
+
     def close(self) -> None:
         """That was all of it."""
         if self._text is _Text.OPEN:

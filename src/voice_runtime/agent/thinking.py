@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
 from voice_runtime.agent.mouth import Mouth, Start
+from voice_runtime.agent.pauses import Pauses
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
 from voice_runtime.agent.stopwatch import TurnWatch
 from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched, TokensUsed
-from voice_runtime.llm import AgentItem, History, ToolItem, Turn, Usage, UserItem
+from voice_runtime.llm import AgentItem, History, Part, ToolItem, Turn, Usage, UserItem
 from voice_runtime.session import VoiceSession
 from voice_runtime.session.synthesis import closing
 from voice_runtime.turns import events as on
@@ -151,28 +152,37 @@ class Thinking:
         before = tuple(item for key, item in self._history.items() if key != turn.key and item != AgentItem(""))
         given = await agent.user_turn(self._call, Turn(asked.text, asked.keys, before, agent.instructions))
         async with closing(self._measured.timed(turn.number, agent.brain(given))) as parts:
-            async for part in parts:
-                match part:
-                    case str():
-                        reply.feed(part)
-                        self._queue_if_ready(turn)
-                    case ToolItem():
-                        self._record(turn, part)
-                    case Usage(input_tokens, output_tokens):
-                        used = TokensUsed(self._call.elapsed(), input_tokens, output_tokens)
-                        self._call.hub.publish(used)
-                    case ProviderSwitched() | ProviderRecovered():
-                        self._call.hub.publish(replace(part, at=self._call.elapsed()))
-                    case _:
-                        assert_never(part)
+            with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
+                await self._read(turn, parts, pauses)
         reply.close()
         self._queue_if_ready(turn)
+
+    async def _read(self, turn: _Turn, parts: AsyncIterator[Part], pauses: Pauses) -> None:
+        async for part in parts:
+            match part:
+                case str():
+                    turn.reply.feed(part)
+                    self._queue_if_ready(turn)
+                    pauses.fed()
+                case ToolItem():
+                    self._record(turn, part)
+                case Usage(input_tokens, output_tokens):
+                    used = TokensUsed(self._call.elapsed(), input_tokens, output_tokens)
+                    self._call.hub.publish(used)
+                case ProviderSwitched() | ProviderRecovered():
+                    self._call.hub.publish(replace(part, at=self._call.elapsed()))
+                case _:
+                    assert_never(part)
 
     def _record(self, turn: _Turn, item: ToolItem) -> None:
         if turn.key is None:
             turn.tools.append(item)
         else:
             self._history.add(item)
+
+    def _speak_up(self, turn: _Turn) -> None:
+        turn.reply.speak_up()
+        self._queue_if_ready(turn)
 
     def _queue_if_ready(self, turn: _Turn) -> None:
         if turn.reply.ready and not turn.queued:

@@ -13,6 +13,8 @@ __all__ = ["Sentences"]
 
 FIRST_AT_LEAST: Final = 20
 """Characters after which the first sentence may end at a weak mark: the sooner it leaves, the sooner speech begins."""
+IDLE_AT_LEAST: Final = 12
+"""Characters of a sentence that are worth saying when the rest of it is late."""
 LONG: Final = 200
 """Characters after which any sentence may."""
 
@@ -54,6 +56,24 @@ class Sentences:
             return []
         self._first = False
         return [rest]
+
+    def cut_short(self) -> list[str]:
+        """What there is of a sentence whose rest is late: up to its last clause or, without one, its last whole word.
+
+        Nothing when that is not much. What may be one thing with what comes (a number, "Dr.") stays together.
+        """
+        clause = word = 0
+        for end, char in enumerate(self._text):
+            before = self._text[:end].rstrip()
+            if char.isspace() and len(before.lstrip()) >= IDLE_AT_LEAST and not _goes_on(before.split()[-1]):
+                word = end + 1
+                if before[-1] in _WEAK:
+                    clause = word
+        end = clause or word
+        if not end:
+            return []
+        piece, self._text, self._seen, self._first = self._text[:end], self._text[end:], 0, False
+        return [piece]
 
     def _next_cut(self) -> int:
         """Where the first sentence ends; `_WAIT` when that cannot be told yet."""
@@ -114,3 +134,10 @@ class Sentences:
         if not rest:
             return None
         return kind(rest[0]) is not negate
+
+
+def _goes_on(word: str) -> bool:
+    """Whether a word is often the beginning of something longer."""
+    bare = word.strip("\"'“‘«([{").casefold()
+    short = bare.rstrip(".") in _NEVER_LAST | _MAYBE_LAST and bare.endswith(".")
+    return short or any(char.isdigit() for char in bare) or not any(char.isalnum() for char in bare[-1:] + bare[:1])
