@@ -140,6 +140,19 @@ def test_the_agent_holds_a_conversation(load: Load, phone: PhoneTests) -> None:
     assert heard == "hello! what can i do for you? thank you. i heard: two pizzas. what else?"
 
 
+def test_order_tools_looks_the_order_up(load: Load, phone: PhoneTests) -> None:
+    """The example in docs/tools.md: what the tool finds is said."""
+
+    async def caller(line: Line) -> None:
+        await line.hear_out()
+        await line.say(spell("forty two"))
+        await line.hear_out()
+
+    record = phone.call(load("order_tools").app, caller)
+    heard = " ".join(word.text for word in read_spelling(record.ear))
+    assert heard == "hello! which order? your order comes on thursday."
+
+
 def test_place_a_call_talks_to_whom_it_called(load: Load, phone: PhoneTests) -> None:
     """The program in the README calls somebody and understands the answer."""
 
@@ -328,6 +341,7 @@ def test_every_example_is_tested_here() -> None:
         "answer",
         "echo",
         "legacy_0_1",
+        "order_tools",
         "own_providers",
         "parcel_desk",
         "place_a_call",

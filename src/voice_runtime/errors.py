@@ -22,6 +22,7 @@
     │   └── TwilioCallListIncompleteError (also RuntimeError, as in 0.1.15)
     │       └── TwilioCallListDamagedError (also ValueError)
     ├── TokenError
+    ├── ToolError
     └── AudioFormatError                 (also ValueError)
 
 Exceptions of other libraries are translated at the adapter that met them, and chained.
@@ -50,6 +51,7 @@ __all__ = [
     "ProviderLoadError",
     "SttError",
     "TokenError",
+    "ToolError",
     "TtsError",
     "TwilioCallListDamagedError",
     "TwilioCallListIncompleteError",
@@ -237,6 +239,10 @@ class TwilioCallListDamagedError(TwilioCallListIncompleteError, ValueError):
 
 class TokenError(VoiceRuntimeError):
     """A media token is forged, expired, used up or made for another call."""
+
+
+class ToolError(VoiceRuntimeError):
+    """Raised by a tool: its message is what the agent's model is told. Of any other error, the model learns nothing."""
 
 
 class AudioFormatError(VoiceRuntimeError, ValueError):

@@ -36,6 +36,9 @@ __all__ = [
     "StageTime",
     "StateChanged",
     "TokensUsed",
+    "ToolFinished",
+    "ToolOutcome",
+    "ToolStarted",
     "TurnDeclared",
     "TurnMeasured",
     "TurnOutcome",
@@ -144,6 +147,16 @@ class PlaybackOutcome(StrEnum):
     FAILED = "failed"
     DISCONNECTED = "disconnected"
     TIMED_OUT = "timed_out"
+
+
+class ToolOutcome(StrEnum):
+    """How a tool of an agent's ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +454,25 @@ class ProviderRecovered(CallEvent):
 
     kind: str
     provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted(CallEvent):
+    """The agent's model called a tool: the call's `number`th. `status`: what it is doing, for people, or ""."""
+
+    number: int
+    tool: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished(CallEvent):
+    """That tool call is over, after `duration_ms`."""
+
+    number: int
+    tool: str
+    duration_ms: float
+    outcome: ToolOutcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ A brain is one callable, given a `Turn`, that streams its answer. A plain async 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias, assert_never
 
 from voice_runtime.events import ProviderRecovered, ProviderSwitched
@@ -92,7 +92,7 @@ class Turn:
     keys: str = ""
     history: tuple[Item, ...] = ()
     instructions: str = ""
-    tools: Toolset = NO_TOOLS
+    tools: Toolset = field(default=NO_TOOLS, compare=False)
     begun: tuple[Item, ...] = ()
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 from voice_runtime.agent.conversation import Conversation
 from voice_runtime.agent.manners import Limits, Phrases
 from voice_runtime.llm import AgentItem, Brain, EndOfTurnModel, History, Turn
 from voice_runtime.session import VoiceSession
+from voice_runtime.tools import Tool
 from voice_runtime.turns.lexicon import lexicon_for
 from voice_runtime.turns.policy import FloorPolicy
 from voice_runtime.turns.verbalise import Pronunciations, language_for, verbalise
 
 __all__ = ["Agent"]
+
+TOOL_THREADS = 64
+"""So many tools that are plain functions run at once, of all calls."""
 
 
 class Agent:
@@ -21,6 +28,7 @@ class Agent:
     It holds nothing of a call; subclass it for the hooks. `policy`: the rules of turn-taking; preemptive thinking is
     off unless it says otherwise, since a brain that acts must not think about what was not said to the end.
     `end_of_turn`: a model that says how likely it is that the caller is done; without, pauses and words decide.
+    `tools`: functions that the brain may have called, beside the methods that are marked with `@tool`.
     `language`: how numbers and the like are spoken, and which words stop the agent ("en", "de-DE", ...).
     """
 
@@ -30,6 +38,7 @@ class Agent:
         *,
         instructions: str = "",
         greeting: str = "",
+        tools: Iterable[Tool | Callable[..., Any]] = (),
         language: str = "en",
         pronunciations: Pronunciations | None = None,
         phrases: Phrases | None = None,
@@ -40,6 +49,8 @@ class Agent:
         self.brain = brain
         self.instructions = instructions
         self.greeting = greeting
+        self.tools = _tools_of(self, tools)
+        self.threads = ThreadPoolExecutor(TOOL_THREADS, "tool")  # they begin when they are needed
         self.language = language
         self.pronunciations = pronunciations
         self.phrases = phrases or Phrases()
@@ -52,7 +63,7 @@ class Agent:
     def fixed_phrases(self) -> tuple[str, ...]:
         """What it says of its own accord, as it is spoken: worth keeping."""
         language = language_for(self.language)
-        phrases = (self.greeting, *self.phrases.all)
+        phrases = (self.greeting, *self.phrases.all, *(tool.holding or "" for tool in self.tools))
         return tuple(verbalise(phrase.strip(), language, self.pronunciations).text for phrase in phrases)
 
     async def __call__(self, call: VoiceSession) -> None:
@@ -77,3 +88,15 @@ class Agent:
 
     async def agent_turn(self, call: VoiceSession, item: AgentItem) -> None:
         """The caller heard something of the agent."""
+
+
+def _tools_of(agent: Agent, further: Iterable[Tool | Callable[..., Any]]) -> tuple[Tool, ...]:
+    """Raises `TypeError` for a function that cannot be a tool, `ValueError` for a name that is there twice."""
+    methods = {name: found for kind in type(agent).__mro__ for name, found in vars(kind).items()}
+    named = [getattr(agent, name) for name, found in methods.items() if isinstance(found, Tool)]
+    tools = (*named, *(one if isinstance(one, Tool) else Tool(one) for one in further))
+    for tool in tools:
+        tool.spec(frozenset({VoiceSession, Conversation}))
+    if len({tool.name for tool in tools}) < len(tools):
+        raise ValueError(f"two tools have the same name: {sorted(tool.name for tool in tools)}")
+    return tools

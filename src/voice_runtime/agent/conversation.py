@@ -19,6 +19,7 @@ from voice_runtime.agent.reply import Reply, reply_of
 from voice_runtime.agent.states import States
 from voice_runtime.agent.stopwatch import TurnWatch
 from voice_runtime.agent.thinking import Thinking
+from voice_runtime.agent.toolbox import Toolbox
 from voice_runtime.agent.watch import SilenceWatch
 from voice_runtime.errors import ConfigurationError
 from voice_runtime.events import (
@@ -62,11 +63,21 @@ class Conversation:
         self._measured = TurnWatch(call)
         self._ears = Ears(self._tell, agent.policy.lexicon)
         self._mouth = Mouth(call, self.history, tell=self._tell, start=self._start, on_spoken=self._spoken)
+        self._tools = Toolbox(
+            agent.tools,
+            (call, self),
+            call,
+            self.history,
+            limits=agent.limits,
+            holding=agent.phrases.holding,
+            threads=agent.threads,
+        )
         self._thinking = Thinking(
             agent,
             call,
             self.history,
             self._mouth,
+            self._tools,
             self._measured,
             tell=self._tell,
             start=self._start,
@@ -121,7 +132,8 @@ class Conversation:
         for timer in self._timers.values():
             timer.cancel()
         await self._services.close()
-        await self._tasks.finish(SETTLE_SECONDS if self._call.is_disconnected else 0.0)
+        ended = self._call.is_disconnected
+        await asyncio.gather(self._tasks.finish(SETTLE_SECONDS if ended else 0.0), self._tools.close())
 
     # -- events in, commands out ---------------------------------------------------------------------------------------
 

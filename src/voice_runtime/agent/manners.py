@@ -10,8 +10,8 @@ __all__ = ["Limits", "Phrases"]
 @dataclass(frozen=True, slots=True)
 class Phrases:
     """Said as they are. `fillers`: one after the other while an answer takes its time, then `apology`, and the turn is
-    given up. `still_there`: to a caller who says nothing; of fewer phrases than prompts, the last is said again.
-    `goodbye` ends a call, `failed_goodbye` one that cannot go on.
+    given up. `holding`: while a tool takes its time, once a turn. `still_there`: to a caller who says nothing; of fewer
+    phrases than prompts, the last is said again. `goodbye` ends a call, `failed_goodbye` one that cannot go on.
     """
 
     fillers: tuple[str, ...] = ("One moment, please.", "I am still looking into it.")
@@ -19,24 +19,26 @@ class Phrases:
     still_there: tuple[str, ...] = ("Are you still there?", "I cannot hear you. Are you still there?")
     goodbye: str = "Thank you for calling. Goodbye."
     failed_goodbye: str = "I am sorry, something is wrong on our side. Please call again later. Goodbye."
+    holding: str = "Let me have a look."
 
     @property
     def all(self) -> tuple[str, ...]:
         """What may be needed when nothing else works comes first."""
-        return (self.apology, self.failed_goodbye, *self.fillers, *self.still_there, self.goodbye)
+        return (self.apology, self.failed_goodbye, *self.fillers, self.holding, *self.still_there, self.goodbye)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`patience`: seconds of silence that a caller who waits for the agent hears at most, before the next filler or the
     apology. `failures`: so many turns in a row that fail end the call. `max_turns`, `max_seconds`: a turn or a moment
-    later, the agent says goodbye; None: no limit of its own.
+    later, the agent says goodbye; None: no limit of its own. `tool_calls`: of one turn.
     """
 
     patience: float = 2.0
     failures: int = 2
     max_turns: int | None = None
     max_seconds: float | None = None
+    tool_calls: int = 10
 
     def __post_init__(self) -> None:
         if self.patience <= 0 or self.failures < 1:

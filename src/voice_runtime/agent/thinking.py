@@ -7,12 +7,14 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from voice_runtime.agent.mouth import Mouth, Start
 from voice_runtime.agent.pauses import Pauses
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
 from voice_runtime.agent.stopwatch import TurnWatch
+from voice_runtime.agent.toolbox import Toolbox, TurnTools
 from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched, TokensUsed
 from voice_runtime.llm import AgentItem, History, Part, ToolItem, Turn, Usage, UserItem
 from voice_runtime.session import VoiceSession
@@ -35,6 +37,7 @@ class _Turn:
     asked: UserItem
     reply: Reply
     fillers: deque[str]
+    toolset: TurnTools
     work: asyncio.Task[None] | None = None
     key: int | None = None  # in the history, once it is committed
     tools: list[ToolItem] = field(default_factory=list)  # used before that
@@ -51,6 +54,7 @@ class Thinking:
         call: VoiceSession,
         history: History,
         mouth: Mouth,
+        tools: Toolbox,
         measured: TurnWatch,
         *,
         tell: Callable[[on.Event], None],
@@ -62,6 +66,7 @@ class Thinking:
         self._history = history
         self._mouth = mouth
         self._measured = measured
+        self._tools = tools
         self._tell = tell
         self._start = start
         self._failed = failed
@@ -76,8 +81,9 @@ class Thinking:
 
     def begin(self, number: int, asked: UserItem, *, wanted: bool) -> None:
         """A turn, perhaps. Nobody is asked about one that is not `wanted`, since the call is about to end."""
-        turn = _Turn(number, asked, reply_of(self._agent), deque(self._agent.phrases.fillers))
-        self._turn = turn
+        reply = reply_of(self._agent)
+        tools = self._tools.turn(partial(self._hold, reply))
+        self._turn = turn = _Turn(number, asked, reply, deque(self._agent.phrases.fillers), tools)
         if wanted:
             turn.work = self._start(f"turn-{number}", self._think(turn))
 
@@ -86,6 +92,7 @@ class Thinking:
         turn = self._turn
         assert turn is not None, "the floor commits what it has begun"
         turn.key = self._history.add(turn.asked)
+        turn.toolset.commit()
         for tool in turn.tools:
             self._history.add(tool)
         if not wanted:
@@ -98,8 +105,7 @@ class Thinking:
         """Nobody wants the answer, or the rest of it."""
         if self._turn is not None:
             self._turn.reply.give_up()
-            if self._turn.work is not None:
-                self._turn.work.cancel()
+            self._stop(self._turn)
 
     def correct(self, number: int, text: str) -> None:
         """The caller said this instead."""
@@ -126,17 +132,18 @@ class Thinking:
         turn = self._turn
         assert turn is not None, "only a brain's text is awaited"
         if turn.fillers:
-            turn.reply.interject(turn.fillers.popleft())
-            self._queue_if_ready(turn)
+            self._hold(turn.reply, turn.fillers.popleft())
+        elif turn.toolset.busy and self._agent.phrases.fillers:  # which has a time limit of its own
+            self._hold(turn.reply, self._agent.phrases.fillers[-1])
         else:
-            if turn.work is not None:
-                turn.work.cancel()
+            self._stop(turn)
             self._give_up(turn, "brain: no answer in time")
 
     # -- asking the brain ----------------------------------------------------------------------------------------------
 
     async def _think(self, turn: _Turn) -> None:
-        await self._mouth.settled()  # what was heard of a stopped answer is to be in the history
+        await self._mouth.settled()  # what was heard of a stopped answer is to be in the history,
+        await self._tools.settled()  # and what came of tools that had to finish
         try:
             await self._ask(turn)
             if not turn.reply.unfinished and not turn.reply.heard:
@@ -150,7 +157,8 @@ class Thinking:
     async def _ask(self, turn: _Turn) -> None:
         agent, asked, reply = self._agent, turn.asked, turn.reply
         before = tuple(item for key, item in self._history.items() if key != turn.key and item != AgentItem(""))
-        given = await agent.user_turn(self._call, Turn(asked.text, asked.keys, before, agent.instructions))
+        whole = Turn(asked.text, asked.keys, before, agent.instructions, turn.toolset)
+        given = await agent.user_turn(self._call, whole)
         async with closing(self._measured.timed(turn.number, agent.brain(given))) as parts:
             with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
                 await self._read(turn, parts, pauses)
@@ -189,8 +197,19 @@ class Thinking:
             turn.queued = True
             self._mouth.queue(turn.reply, turn.number)
 
+    def _hold(self, reply: Reply, line: str) -> None:
+        if self._turn is not None and self._turn.reply is reply and not self._turn.over:
+            reply.interject(line)
+            self._queue_if_ready(self._turn)
+
+    def _stop(self, turn: _Turn) -> None:
+        turn.toolset.end()
+        if turn.work is not None:
+            turn.work.cancel()
+
     def _over(self, turn: _Turn) -> None:
         turn.over = True
+        turn.toolset.end()
         self._tell(on.ThinkingEnded(turn.number))
 
     def _give_up(self, turn: _Turn, why: str) -> None:

@@ -1,4 +1,4 @@
-"""What a brain may do beside talking: the tools of one turn, as it sees them. The runtime runs them, not the brain."""
+"""The tools of one turn, as a brain sees them. The runtime runs them, not the brain."""
 
 from __future__ import annotations
 

@@ -1,0 +1,227 @@
+"""The tools of one call. Whatever chooses one, it is run here: within its time, recorded once, and always answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any
+
+from voice_runtime.agent.manners import Limits
+from voice_runtime.agent.tool_run import Answer, run_tool, status_of
+from voice_runtime.events import ToolFinished, ToolOutcome, ToolStarted
+from voice_runtime.llm import History, ToolItem
+from voice_runtime.session import VoiceSession
+from voice_runtime.tasks import TaskOwner
+from voice_runtime.tools import OnBargeIn, Tool, ToolSpec
+from voice_runtime.tools.signature import BadArguments
+
+__all__ = ["Toolbox", "TurnTools"]
+
+log = logging.getLogger(__name__)
+
+RUNNING = "This is still being done. Its result is not known yet; do not ask for it again."
+SAME_IN_TURN = 2
+"""A model that wants the same with the same arguments once more in a turn runs in circles."""
+SAME_IN_A_ROW = 5
+"""The same over turns: so often within `ROW_SECONDS`."""
+ROW_SECONDS = 60.0
+LONGEST_NAME = 64
+"""Characters of the name in a log line: a model may make up any."""
+LAST_SECONDS = 4.0
+"""How long tools that are to finish have when the call has ended: less than its handler has."""
+
+
+class Toolbox:
+    """`given`: what is injected, by its type. `threads`: where plain `def` tools run."""
+
+    def __init__(
+        self,
+        tools: Iterable[Tool],
+        given: Sequence[object],
+        call: VoiceSession,
+        history: History,
+        *,
+        limits: Limits,
+        holding: str,
+        threads: Executor,
+    ) -> None:
+        self.call = call
+        self.history = history
+        self.limits = limits
+        self.holding = holding
+        self.tools = {tool.name: tool for tool in tools}
+        self.tasks = TaskOwner("tools")
+        self._given = given
+        self._types = frozenset(type(one) for one in given)
+        self._threads = threads
+        self._calls = 0
+        self.answering: set[asyncio.Task[str]] = set()
+        self._lately: deque[tuple[float, int]] = deque()  # when, and a hash of what was called
+        self.specs = tuple(tool.spec(self._types) for tool in self.tools.values())
+
+    def turn(self, hold: Callable[[str], None]) -> TurnTools:
+        """The tools of a turn. `hold`: says a line while the caller waits for one."""
+        return TurnTools(self, hold)
+
+    def number(self) -> int:
+        """Of the next tool call."""
+        self._calls += 1
+        return self._calls
+
+    def repeats(self, what: int) -> int:
+        """How often this was called lately, with this call."""
+        now = self.call.clock.monotonic()
+        while self._lately and self._lately[0][0] < now - ROW_SECONDS:
+            self._lately.popleft()
+        self._lately.append((now, what))
+        return sum(same == what for _, same in self._lately)
+
+    async def settled(self) -> None:
+        """Wait until the tools of earlier turns have finished: each does so within its time."""
+        if self.answering:
+            await asyncio.wait(self.answering)
+
+    async def close(self) -> None:
+        """The call is over. Whoever is to finish has a last moment."""
+        await self.tasks.finish(LAST_SECONDS)
+
+    def arguments(self, tool: Tool, written: str) -> dict[str, Any]:
+        """What the model wrote, checked. Raises `BadArguments`."""
+        return tool.signature(self._types).arguments(written)
+
+    async def invoke(self, tool: Tool, arguments: dict[str, Any]) -> object:
+        """Run it, with what it wants of the call."""
+        injected = {name: self._given_as(kind) for name, kind in tool.signature(self._types).injected.items()}
+        if tool.is_async:
+            return await tool.function(**arguments, **injected)
+        run = partial(contextvars.copy_context().run, partial(tool.function, **arguments, **injected))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    def _given_as(self, kind: type) -> object:
+        for one in self._given:
+            if isinstance(one, kind):
+                return one
+        raise TypeError(f"this call has no {kind.__name__}")
+
+
+class TurnTools:
+    """The tools of one turn, or of what may turn out to be none: nothing is done before it is committed."""
+
+    def __init__(self, box: Toolbox, hold: Callable[[str], None]) -> None:
+        self._box = box
+        self._hold = hold
+        self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._over = False
+        self._calls = 0
+        self._same: Counter[int] = Counter()
+        self._held: set[str] = set()  # lines that were said
+        self._running: dict[asyncio.Task[str], OnBargeIn] = {}
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """None when the turn has used up its calls: a model that is asked again has to answer then."""
+        return () if self._calls >= self._box.limits.tool_calls else self._box.specs
+
+    @property
+    def busy(self) -> bool:
+        """Whether a tool runs: it ends within its time."""
+        return bool(self._running)
+
+    async def call(self, name: str, arguments: str) -> str:
+        """See `Toolset`."""
+        await asyncio.shield(self._committed)
+        if self._over:
+            return "This turn is over."
+        tool, box = self._box.tools.get(name), self._box
+        work = box.tasks.start(f"answer-{name[:LONGEST_NAME]}", self._answer(tool, name, arguments))
+        self._running[work] = tool.on_barge_in if tool is not None else OnBargeIn.CANCEL
+        box.answering.add(work)
+        work.add_done_callback(self._running.pop)
+        work.add_done_callback(box.answering.discard)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:  # by the brain: it may not want this result
+            if self._running.get(work) is OnBargeIn.CANCEL:
+                work.cancel()
+            raise
+
+    # -- what becomes of the turn --------------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """It is a turn: go."""
+        if not self._committed.done():
+            self._committed.set_result(None)
+
+    def end(self) -> None:
+        """It is over: what is to finish does, the rest is cancelled, and nothing else is begun."""
+        self._over = True
+        self._committed.cancel()
+        for work, policy in list(self._running.items()):
+            if policy is OnBargeIn.CANCEL:
+                work.cancel()
+
+    # -- one call ------------------------------------------------------------------------------------------------------
+
+    async def _answer(self, tool: Tool | None, name: str, written: str) -> str:
+        """From the first event to the last, and recorded whatever happens."""
+        call, history = self._box.call, self._box.history
+        number, began = self._box.number(), call.clock.monotonic()
+        key = history.add(ToolItem(name, written, RUNNING))
+        answer = Answer(ToolOutcome.CANCELLED, "This was cancelled, since the caller went on. It has no result.")
+        try:
+            answer = await self._do(tool, name, written, number)
+        finally:
+            history.replace(key, ToolItem(name, written, answer.text))
+            took = (call.clock.monotonic() - began) * 1000
+            call.hub.publish(ToolFinished(call.elapsed(), number, name, took, answer.outcome))
+            log.info("call %s: tool %s: %s after %.0f ms", call.call_sid, name[:LONGEST_NAME], answer.outcome, took)
+        if tool is not None and tool.result_instruction and answer.outcome is ToolOutcome.DONE:
+            return f"{answer.text}\n\n{tool.result_instruction}"
+        return answer.text
+
+    async def _do(self, tool: Tool | None, name: str, written: str, number: int) -> Answer:
+        box, call = self._box, self._box.call
+        if (why := self._refusal(name, written)) is not None:
+            answer = Answer(ToolOutcome.REFUSED, why)
+        elif tool is None:
+            answer = Answer(ToolOutcome.REFUSED, f"There is no tool {name!r}. There are: {', '.join(box.tools)}.")
+        else:
+            try:
+                arguments = box.arguments(tool, written)
+            except BadArguments as error:
+                answer = Answer(ToolOutcome.REFUSED, f"The arguments are wrong: {error}.")
+            else:
+                call.hub.publish(ToolStarted(call.elapsed(), number, name, status_of(tool, arguments)))
+                line = partial(self._hold_once, box.holding if tool.holding is None else tool.holding)
+                return await run_tool(tool, box.invoke(tool, arguments), call=call, tasks=box.tasks, hold=line)
+        call.hub.publish(ToolStarted(call.elapsed(), number, name, ""))
+        return answer
+
+    def _refusal(self, name: str, written: str) -> str | None:
+        """Why this is not even tried: models that run in circles are stopped here."""
+        self._calls += 1
+        if self._calls > self._box.limits.tool_calls:
+            return "No more tools in this turn. Answer the caller now with what you know."
+        what = hash((name, _canonical(written)))
+        self._same[what] += 1
+        if self._same[what] > SAME_IN_TURN or self._box.repeats(what) > SAME_IN_A_ROW:
+            return "You have called this with the same arguments again and again. Answer the caller with what you know."
+        return None
+
+    def _hold_once(self, line: str) -> None:
+        if line and line not in self._held and not self._over:
+            self._held.add(line)
+            self._hold(line)
+
+
+def _canonical(written: str) -> str:
+    try:
+        return json.dumps(json.loads(written), sort_keys=True)
+    except ValueError:
+        return written
