@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
+from voice_runtime.events import ProviderRecovered, ProviderSwitched
 from voice_runtime.registry import STT
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "SttFault",
     "SttProvider",
     "SttWithEndOfTurn",
+    "SttWithFallback",
     "SttWithFinalise",
     "SttWithSpeechStart",
     "create_stt",
@@ -61,6 +63,12 @@ class SttWithEndOfTurn(SttProvider, Protocol):
     """A provider that decides by itself when the caller is done, and says so after the final words of the turn."""
 
     on_end_of_turn: Callable[[], None] | None
+
+
+class SttWithFallback(SttProvider, Protocol):
+    """A provider made of several, that says when another one goes on. Called on the loop."""
+
+    on_switched: Callable[[ProviderSwitched | ProviderRecovered], None] | None
 
 
 class SttFailure(StrEnum):

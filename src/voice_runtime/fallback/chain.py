@@ -72,13 +72,15 @@ class Chain(Generic[P]):
         named = providers if isinstance(providers, Mapping) else _named(providers)
         self.links = tuple(Link(name, provider, Breaker(policy)) for name, provider in named.items())
 
-    def order(self) -> Iterator[Link[P]]:
+    def order(self, unless: Callable[[Link[P]], bool] = lambda link: False) -> Iterator[Link[P]]:
         """The links to try, best first, each once. Those whose breaker is open come last: better than nothing at all.
 
-        A link is asked for only when those before it have failed.
+        A link is asked for only when those before it have failed; those that `unless` says are left out.
         """
         refused = []
         for link in self.links:
+            if unless(link):
+                continue
             if link.breaker.allows(asyncio.get_running_loop().time()):
                 yield link
             else:

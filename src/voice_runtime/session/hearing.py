@@ -7,11 +7,19 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from voice_runtime.errors import CallHangupError, NothingHeardError, SttError
-from voice_runtime.events import FinalTranscript, PartialTranscript, ProviderFailed, SpeechStarted, TurnDeclared
+from voice_runtime.events import (
+    FinalTranscript,
+    PartialTranscript,
+    ProviderFailed,
+    ProviderRecovered,
+    ProviderSwitched,
+    SpeechStarted,
+    TurnDeclared,
+)
 from voice_runtime.session.loops import run_on_loop
 from voice_runtime.stt import SttFailure, SttFault, SttProvider
 from voice_runtime.stt_tee import SttTee
@@ -218,6 +226,8 @@ class Hearing:
         stt.on_error = self._both(self._failed, stt.on_error, "on_error")
         if hasattr(stt, "on_speech_started"):  # optional part of the contract: SttWithSpeechStart
             stt.on_speech_started = lambda: run_on_loop(self._session.loop, self._speech_started)
+        if hasattr(stt, "on_switched"):  # likewise: SttWithFallback
+            stt.on_switched = lambda event: run_on_loop(self._session.loop, self._switched, event)
         if hasattr(stt, "on_end_of_turn"):  # likewise: SttWithEndOfTurn
             stt.on_end_of_turn = lambda: run_on_loop(self._session.loop, self._turn_declared)
 
@@ -264,6 +274,9 @@ class Hearing:
 
     def _turn_declared(self) -> None:
         self._session.hub.publish(TurnDeclared(self._session.elapsed()))
+
+    def _switched(self, event: ProviderSwitched | ProviderRecovered) -> None:
+        self._session.hub.publish(replace(event, at=self._session.elapsed()))
 
     def _failed(self, text: str) -> None:
         fault = text if isinstance(text, SttFault) else SttFault(text, SttFailure.CRASHED, self._provider)
