@@ -15,7 +15,7 @@ from typing import Any
 
 from voice_runtime.errors import ProviderLoadError, UnknownProviderError
 
-__all__ = ["KINDS", "SMS", "STT", "TRANSPORT", "TTS", "Listing", "Registry", "Spec"]
+__all__ = ["KINDS", "SMS", "STT", "TRANSPORT", "TTS", "Listing", "Registry", "Spec", "split_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,11 @@ class Registry:
             missing = tuple(key for key in spec.keys if not os.environ.get(key))
             rows.append(Listing(self.kind, name, spec, error, missing))
         return rows
+
+
+def split_names(names: str) -> list[str]:
+    """The names in a setting: one, or several with commas between them, for a chain."""
+    return list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip())) or [names]
 
 
 _HOME = "voice_runtime"

@@ -103,8 +103,12 @@ class Settings(BaseSettings):
     )
 
     # -- speech -------------------------------------------------------------------------------------------------------
-    voice_stt: str = Field(default="", description="Speech recognition provider for `serve`, such as elevenlabs.")
-    voice_tts: str = Field(default="", description="Speech synthesis provider for `serve`, such as elevenlabs.")
+    voice_stt: str = Field(
+        default="", description="Speech recognition provider for `serve`, such as elevenlabs. With commas: a chain."
+    )
+    voice_tts: str = Field(
+        default="", description="Speech synthesis provider for `serve`, such as elevenlabs. With commas: a chain."
+    )
     transport: str = Field(default="", description="0.1's switch: `mock` means that calls go to the mock bridge.")
     voice_monitor: bool = Field(
         default=False, description="Play every call on this machine's loudspeaker (needs ffplay)."

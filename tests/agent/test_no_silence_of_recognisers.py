@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from agent_world import Remembering, ear, says
+from agent_world import Remembering, says
 
 from voice_runtime import VoiceApp
 from voice_runtime.fallback.stt import FallbackStt
@@ -59,6 +59,6 @@ def test_a_recogniser(phone: PhoneTests, how: str, at: int) -> None:
     agent = Remembering(brain)
     app = VoiceApp(stt=FallbackStt({"a": lambda: MADE[how](at), "b": MockStt}), tts=MockTts())
     app.call()(agent)
-    record = phone.call(app, asks_twice)
+    phone.call(app, asks_twice)
     said = " ".join(item.text for item in agent.remembered if isinstance(item, UserItem))
     assert said == "when does it come to me and the other one"

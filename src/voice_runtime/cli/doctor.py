@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from voice_runtime.cli.output import FAILED, problems, show_json
 from voice_runtime.errors import ConfigurationError, VoiceRuntimeError
-from voice_runtime.registry import KINDS, STT, TTS, Registry
+from voice_runtime.registry import KINDS, STT, TTS, Registry, split_names
 from voice_runtime.server.serving import listen
 from voice_runtime.settings import Settings
 from voice_runtime.telemetry import LEVELS
@@ -76,8 +76,10 @@ def diagnose(online: bool) -> Iterator[Check]:
     yield _public_url(settings)
     yield from _credentials(settings)
     yield _signatures(settings)
-    yield _speech(STT, "VOICE_STT", settings.voice_stt, "hear")
-    yield _speech(TTS, "VOICE_TTS", settings.voice_tts, "speak")
+    for name in split_names(settings.voice_stt):
+        yield _speech(STT, "VOICE_STT", name, "hear")
+    for name in split_names(settings.voice_tts):
+        yield _speech(TTS, "VOICE_TTS", name, "speak")
     yield _port(settings)
     yield _ffplay(settings)
     if online:

@@ -267,4 +267,6 @@ class ChainedStt:
 def _start_failure(name: str, error: Exception) -> Failure:
     if isinstance(error, TimeoutError):
         return Failure(name, SttFailure.START_FAILED, "it did not start in time")
-    return Failure.of(name, error) if isinstance(error, SttError) else Failure(name, SttFailure.START_FAILED, str(error))
+    return (
+        Failure.of(name, error) if isinstance(error, SttError) else Failure(name, SttFailure.START_FAILED, str(error))
+    )

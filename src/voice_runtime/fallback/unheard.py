@@ -46,11 +46,7 @@ class Unheard:
             self._began = None
         if self._ended is not None and self._began is None and self._at - max(self._ended, self._news) >= self._silent:
             return True
-        return (
-            self._partials
-            and self._began is not None
-            and self._at - max(self._began, self._news) >= self._talking
-        )
+        return self._partials and self._began is not None and self._at - max(self._began, self._news) >= self._talking
 
     def words(self, *, final: bool) -> None:
         """They came."""

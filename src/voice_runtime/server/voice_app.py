@@ -13,16 +13,17 @@ from starlette.types import Receive, Scope, Send
 
 from voice_runtime.clock import Clock
 from voice_runtime.errors import ConfigurationError, MissingSettingError
+from voice_runtime.fallback.names import stt_called, tts_called
 from voice_runtime.phrase_cache import PhraseCache
 from voice_runtime.server.app import ANY_NUMBER, create_app, new_switchboard
 from voice_runtime.server.webhooks import CallStatus, SmsHandler, StatusHandler, run_hook
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
-from voice_runtime.stt import SttProvider, get_stt_class
+from voice_runtime.stt import SttProvider
 from voice_runtime.switchboard import Handler, Switchboard
 from voice_runtime.transport import CarrierTransport, create_transport
 from voice_runtime.transports.twilio_sms import SmsStatus
-from voice_runtime.tts import StreamingTts, TtsProvider, create_tts
+from voice_runtime.tts import StreamingTts, TtsProvider
 
 __all__ = ["VoiceApp"]
 
@@ -201,9 +202,9 @@ class VoiceApp:
         # Providers are found now and not in the first call: an import may take a second, and a missing extra is to be
         # known before the phone rings.
         stt = self._stt or self.settings.voice_stt or None
-        new_stt = get_stt_class(stt) if isinstance(stt, str) else stt
+        new_stt = stt_called(stt) if isinstance(stt, str) else stt
         tts = self._tts or self.settings.voice_tts or None
-        shared_tts = create_tts(tts) if isinstance(tts, str) else tts
+        shared_tts = tts_called(tts) if isinstance(tts, str) else tts
         # A class has the methods of its voices, and must be called all the same.
         is_voice = hasattr(shared_tts, "speak") or hasattr(shared_tts, "synthesize")
         if callable(shared_tts) and (isinstance(shared_tts, type) or not is_voice):
