@@ -102,6 +102,20 @@ class Settings(BaseSettings):
         description="Key of the media tokens, one for all servers of an address. Default: made from TWILIO_AUTH_TOKEN.",
     )
 
+    # -- raw audio ----------------------------------------------------------------------------------------------------
+    voice_raw_token: SecretStr = Field(
+        default=SecretStr(""), description="What raw-audio clients must bring along; without it, none is let in."
+    )
+    voice_raw_origins: str = Field(
+        default="", description="Web pages that may use raw audio: https://example.com, comma-separated; * for all."
+    )
+    voice_raw_max_message_bytes: int = Field(
+        default=4194304, ge=1024, description="Largest message a raw-audio client may send, in bytes: a whole file."
+    )
+    voice_raw_idle_seconds: float = Field(
+        default=300.0, gt=0, description="Seconds without any message after which a raw-audio client is taken for gone."
+    )
+
     # -- speech -------------------------------------------------------------------------------------------------------
     voice_stt: str = Field(
         default="", description="Speech recognition provider for `serve`, such as elevenlabs. With commas: a chain."

@@ -115,8 +115,10 @@ class MediaSocket(Protocol):
         while not enough(await self.receive()):
             pass
 
-    def send(self, message: str) -> Awaitable[None] | None:
-        """Send, in the order of the calls: None when it is done, else what to await before the next one.
+    def send(self, message: str | bytes) -> Awaitable[None] | None:
+        """Send as text or as a binary message, in the order of the calls.
+
+        None when it is done, else what to await before the next one.
 
         No task and no turn of the loop for a message that the socket takes at once. Raises `SocketClosed`, here or when
         awaited, when the peer is gone.

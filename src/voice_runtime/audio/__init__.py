@@ -4,7 +4,7 @@ Nothing here knows asyncio, threads, sockets, clocks, the environment or logging
 
 Two kinds of names are imported only when they are used:
 
-* `Resampler` and `LinearResampler`, because they bring numpy and soxr;
+* `Resampler`, `LinearResampler` and `LiveResampler`, because they bring numpy and soxr;
 * `AudioMixer`, the compatibility door: programs written for 0.1 import it from here, but it has a thread and a file,
   so it lives a floor up, in `voice_runtime.recording`. New programs import it from there.
 """
@@ -45,6 +45,7 @@ from voice_runtime.audio.tones import beep, busy, detect_dtmf, dtmf, ringback, s
 from voice_runtime.audio.wav import Wav, WavWriter, read_wav, to_ulaw_8k
 
 if TYPE_CHECKING:
+    from voice_runtime.audio.live import LiveResampler
     from voice_runtime.audio.resample import LinearResampler, Resampler
 
     AudioMixer: Any  # typed in voice_runtime.recording; importing it here, even for types only, would be upwards
@@ -61,6 +62,7 @@ __all__ = [
     "CallTimeline",
     "Framer",
     "LinearResampler",
+    "LiveResampler",
     "Playout",
     "PlayoutLedger",
     "Resampler",
@@ -95,6 +97,7 @@ __all__ = [
 _LAZY: Final = {
     "AudioMixer": "voice_runtime.recording",
     "LinearResampler": "voice_runtime.audio.resample",
+    "LiveResampler": "voice_runtime.audio.live",
     "Resampler": "voice_runtime.audio.resample",
 }
 

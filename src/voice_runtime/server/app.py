@@ -16,7 +16,8 @@ from starlette.routing import WebSocketRoute
 from voice_runtime.admission import Readiness
 from voice_runtime.clock import Clock
 from voice_runtime.server.gate import Gate, Refused
-from voice_runtime.server.media import MediaEndpoint
+from voice_runtime.server.media import RAW_SUFFIX, MediaEndpoint
+from voice_runtime.server.raw import RawEndpoint
 from voice_runtime.server.recordings import recording_of
 from voice_runtime.server.webhooks import SmsHandler, StatusHandler, Webhooks
 from voice_runtime.session import VoiceSession
@@ -97,6 +98,8 @@ def create_app(
     app.state.switchboard = switchboard
     app.state.media = media  # for a web server that has a faster way to it than ASGI
 
+    raw = RawEndpoint(settings=settings, switchboard=switchboard, route=route, new_session=new_session)
+    app.router.routes.append(WebSocketRoute(settings.voice_media_path + RAW_SUFFIX, raw))  # before what takes a token
     for path in (settings.voice_media_path, settings.voice_media_path + "/{token}"):
         app.router.routes.append(WebSocketRoute(path, media))
     app.add_exception_handler(Refused, webhooks.refusal)

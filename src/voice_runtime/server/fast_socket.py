@@ -84,15 +84,16 @@ class FastSocket(WSListener, MediaSocket):
         finally:
             self._wake = None
 
-    def send(self, message: str) -> Awaitable[None] | None:
+    def send(self, message: str | bytes) -> Awaitable[None] | None:
         transport = self._transport
         if self._end is not None or transport is None:
             raise SocketClosed(*self._end or (LOST, ""))
+        kind = _TEXT if isinstance(message, str) else _BINARY
         if len(message) <= SMALL:
-            transport.send(_TEXT, message)
+            transport.send(kind, message)
         else:
-            data = bytearray(HEADER_ROOM) + message.encode()
-            transport.send_reuse_external_bytearray(_TEXT, data, HEADER_ROOM)
+            data = bytearray(HEADER_ROOM) + (message.encode() if isinstance(message, str) else message)
+            transport.send_reuse_external_bytearray(kind, data, HEADER_ROOM)
         if self._room is None:
             return None
         if self._room.done():  # whoever waited for it was cancelled

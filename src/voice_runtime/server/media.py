@@ -21,10 +21,12 @@ from voice_runtime.telemetry.repeated import Repeated
 from voice_runtime.transport import CallControl, CallInfo, MediaSocket
 from voice_runtime.transports.twilio_ws import HandshakeError, TwilioStream
 
-__all__ = ["DIRECTION", "FROM", "TO", "MediaEndpoint"]
+__all__ = ["DIRECTION", "FROM", "RAW_SUFFIX", "TO", "MediaEndpoint"]
 
 log = logging.getLogger(__name__)
 
+RAW_SUFFIX = "/raw"
+"""Behind the path of media sockets: raw audio (`server.raw`). No token looks like it."""
 # `<Parameter>`s by which the webhook tells the media socket what it knew of the call.
 FROM, TO, DIRECTION = "voice-runtime.from", "voice-runtime.to", "voice-runtime.direction"
 
@@ -78,7 +80,7 @@ class MediaEndpoint:
         own, token = path[: len(self._path)], path[len(self._path) :]
         if own != self._path or (token and (token[0] != "/" or token == "/" or "/" in token[1:])):
             return None
-        return token[1:]
+        return None if token == RAW_SUFFIX else token[1:]
 
     def admit(self, handshake: HTTPConnection, token: str) -> str | None:
         """Let a socket in before it is accepted: its place is taken, and `serve` gives it back.

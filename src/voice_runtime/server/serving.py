@@ -162,7 +162,10 @@ def _config(app: VoiceApp, settings: Settings) -> uvicorn.Config:
         http=http_protocol(app.api.state.media) if settings.voice_fast_sockets else patient_http(),
         # It costs half of what the older one does, where the installed uvicorn has it.
         ws="websockets-sansio" if "websockets-sansio" in WS_PROTOCOLS else "auto",
-        ws_max_size=FATAL_TIMES * settings.voice_max_message_bytes,
+        ws_max_size=max(
+            FATAL_TIMES * settings.voice_max_message_bytes,
+            settings.voice_raw_max_message_bytes if settings.voice_raw_token.get_secret_value() else 0,
+        ),
         ws_per_message_deflate=False,  # speech does not get smaller
         # Whether Twilio answers pings is written nowhere. A dead socket is found by VOICE_MEDIA_TIMEOUT.
         ws_ping_interval=None,

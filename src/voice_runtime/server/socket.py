@@ -43,10 +43,11 @@ class AsgiSocket(MediaSocket):
         data: str | bytes = text if text is not None else message.get("bytes") or b""
         return data if len(data) <= self._max_bytes else b""
 
-    def send(self, message: str) -> Awaitable[None] | None:
+    def send(self, message: str | bytes) -> Awaitable[None] | None:
         if self._closed:
             raise SocketClosed(1006)
-        sending = self._send({"type": "websocket.send", "text": message})
+        kind = "text" if isinstance(message, str) else "bytes"
+        sending = self._send({"type": "websocket.send", kind: message})
         if not isinstance(sending, CoroutineType):
             return self._finish(sending)
         # A server that has room sends without waiting for anything. Then one step finishes the coroutine, and the
