@@ -86,6 +86,7 @@ class Turn:
 
     A brain that has its model choose from `tools` calls them there, and yields no `ToolItem` for them. `begun`: what
     another brain, which failed, has made of the answer: the tools it used, and its words, which the caller has heard.
+    `instruction`: what to say now, when the caller has said nothing: then `text` is empty.
     """
 
     text: str
@@ -94,6 +95,7 @@ class Turn:
     instructions: str = ""
     tools: Toolset = field(default=NO_TOOLS, compare=False)
     begun: tuple[Item, ...] = ()
+    instruction: str = ""
 
 
 Brain: TypeAlias = Callable[[Turn], AsyncIterator[Part]]
@@ -110,7 +112,8 @@ def messages(turn: Turn, tool: Callable[[ToolItem], Iterable[dict[str, Any]]] | 
     `tool`: the messages that tell of a tool's use, which differ between vendors; without it, they are left out.
     """
     found: list[dict[str, Any]] = [{"role": "system", "content": turn.instructions}] if turn.instructions else []
-    for item in (*turn.history, UserItem(turn.text, turn.keys), *turn.begun):
+    asked = () if turn.instruction else (UserItem(turn.text, turn.keys),)
+    for item in (*turn.history, *asked, *turn.begun):
         match item:
             case UserItem(text, keys):
                 keyed = f"[keys: {keys}]" if keys else ""
@@ -121,6 +124,8 @@ def messages(turn: Turn, tool: Callable[[ToolItem], Iterable[dict[str, Any]]] | 
                 found += tool(item) if tool is not None else ()
             case _:
                 assert_never(item)
+    if turn.instruction:
+        found.append({"role": "system", "content": turn.instruction})
     if any(isinstance(item, AgentItem) for item in turn.begun):
         found.append({"role": "user", "content": GO_ON})
     return found

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, assert_never
 from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.mouth import Mouth
-from voice_runtime.agent.reply import Reply, reply_of
+from voice_runtime.agent.reply import Reply
 from voice_runtime.agent.states import States
 from voice_runtime.agent.stopwatch import TurnWatch
+from voice_runtime.agent.talk import AgentTalk
 from voice_runtime.agent.thinking import Thinking
 from voice_runtime.agent.toolbox import Toolbox
 from voice_runtime.agent.watch import SilenceWatch
@@ -83,6 +84,7 @@ class Conversation:
             start=self._start,
             failed=self._failed,
         )
+        call.talk = self._talk = AgentTalk(agent, self.history, self._mouth, self._start)
         self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)
         self._states = States(call.report_state)
         self._watch = SilenceWatch(call, agent.limits.patience, self._break_silence)
@@ -108,7 +110,7 @@ class Conversation:
         try:
             self._tell(on.CallStarted())
             await agent.enter(call)
-            self._say(agent.greeting)
+            self._talk.say(agent.greeting)
             if self._floor.state is State.LISTENING:  # without a greeting, nothing has changed yet that would say so
                 self._report(State.LISTENING)
             self._start("watch", self._watch.run(), self._services)
@@ -204,7 +206,7 @@ class Conversation:
                 self._mouth.drop(utterance)
             case do.PromptSilentCaller(stage):
                 prompts = self._agent.phrases.still_there
-                self._say(prompts[min(stage, len(prompts)) - 1] if prompts else "")
+                self._talk.say(prompts[min(stage, len(prompts)) - 1] if prompts else "")
             case do.GiveUpOnCaller():
                 self._end(EndReason.CALLER_SILENT, "", self._agent.phrases.goodbye)
             case _:
@@ -223,19 +225,11 @@ class Conversation:
 
     # -- speaking ------------------------------------------------------------------------------------------------------
 
-    def _say(self, phrase: str, *, interruptible: bool = True) -> None:
-        """Of the agent's own accord."""
-        reply = reply_of(self._agent)
-        reply.interject(phrase)
-        reply.close()
-        if reply.ready:
-            self._mouth.queue(reply, None, interruptible=interruptible)
-
     def _spoken(self, reply: Reply, outcome: PlaybackOutcome) -> None:
         if self._thinking.spoken(reply, outcome):
             self._failures = 0
         if outcome is PlaybackOutcome.FAILED and not self._failed(self._voice_fault or "tts"):
-            self._say(self._agent.phrases.apology)
+            self._talk.say(self._agent.phrases.apology)
         self._measured.spoken(reply.heard, reply.unfinished)
         if reply.heard:
             item = AgentItem(reply.heard, reply.unfinished)
@@ -254,7 +248,10 @@ class Conversation:
                 self._call.request_disconnect(EndReason.PROVIDER_FAILED, self._voice_fault or "tts: no audio in time")
             return
         reply.silences = 0
-        self._thinking.late()
+        if reply is self._thinking.reply:
+            self._thinking.late()
+        else:
+            reply.give_up()
 
     def _failed(self, why: str) -> bool:
         """A turn failed. Whether that was one too many, and the call ends."""
@@ -277,7 +274,7 @@ class Conversation:
             self._start("end", self._hang_up(reason, detail, goodbye), self._services)
 
     async def _hang_up(self, reason: EndReason, detail: str, goodbye: str) -> None:
-        self._say(goodbye, interruptible=False)
+        self._talk.say(goodbye, interruptible=False)
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 await self._mouth.silent()

@@ -10,7 +10,7 @@ from voice_runtime.agent.reply import Reply, Wanted
 from voice_runtime.errors import CallHangupError
 from voice_runtime.events import CallEvent, PlaybackOutcome, UtteranceAudible, UtteranceFinished
 from voice_runtime.llm import AgentItem, History
-from voice_runtime.session import BargeIn, VoiceSession
+from voice_runtime.session import VoiceSession
 from voice_runtime.turns import events as on
 
 __all__ = ["Mouth", "Start"]
@@ -70,7 +70,7 @@ class Mouth:
 
     def start(self, number: int) -> None:
         reply, self._current = self._replies[number], number
-        key = self._history.add(AgentItem(""))  # its place is where it began
+        key = self._history.add(AgentItem("")) if reply.remembered else None  # its place is where it began
         self._saying = self._start(f"utterance-{number}", self._speak(number, reply, key, self._saying))
 
     def pause(self, number: int) -> None:
@@ -101,24 +101,29 @@ class Mouth:
 
     def close(self) -> None:
         """The call is over: what is paused or waits is not said."""
-        for reply in self._replies.values():
+        for number, reply in list(self._replies.items()):
             reply.want(Wanted.SILENCE)
+            if number != self._current:
+                self._forget(number)
 
     # -- saying it -----------------------------------------------------------------------------------------------------
 
-    async def _speak(self, number: int, reply: Reply, key: int, before: asyncio.Task[None] | None) -> None:
+    async def _speak(self, number: int, reply: Reply, key: int | None, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait({before})
-        outcome = PlaybackOutcome.INTERRUPTED
+        outcome = None
         while await reply.begin():
             outcome = await self._speak_once(reply)
-            self._history.replace(key, AgentItem(reply.heard, reply.unfinished))
+            if key is not None:
+                self._history.replace(key, AgentItem(reply.heard, reply.unfinished))
             if not reply.goes_on:
                 break
-        if not reply.heard:
+        if key is not None and not reply.heard:
             self._history.remove(key)
         if self._current == number:
             self._current = 0
+        outcome = outcome or self._unsaid()
+        reply.over(outcome)
         self._on_spoken(reply, outcome)
         self._forget(number)  # only now: with nothing left to say, an ending call is hung up
         self._tell(on.UtteranceEnded(number))
@@ -126,16 +131,21 @@ class Mouth:
     async def _speak_once(self, reply: Reply) -> PlaybackOutcome:
         self._finished.clear()
         try:
-            await self._call.say(reply.sentences(), barge_in=BargeIn.NEVER)
+            await reply.utter(self._call)
         except CallHangupError:
             pass  # what was heard of it is told all the same
         if not self._finished:
             return PlaybackOutcome.DISCONNECTED  # before it could begin
-        reply.account(self._finished[-1].heard_text)
+        reply.account(self._finished[-1])
         return self._finished[-1].outcome
+
+    def _unsaid(self) -> PlaybackOutcome:
+        """What becomes of an utterance that never begins."""
+        return PlaybackOutcome.DISCONNECTED if self._call.is_disconnected else PlaybackOutcome.INTERRUPTED
 
     def _forget(self, number: int) -> None:
         if (reply := self._replies.pop(number, None)) is not None:
             reply.want(Wanted.SILENCE)
+            reply.over(self._unsaid())  # if it was said, that is known already
         if not self._replies:
             self._silent.set()

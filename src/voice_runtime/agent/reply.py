@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from voice_runtime.events import PlaybackOutcome, UtteranceFinished
+from voice_runtime.session import BargeIn, VoiceSession
+from voice_runtime.talk import Said, SpeechHandle
 from voice_runtime.turns.sentences import Sentences
 from voice_runtime.turns.speech_text import SpeechText
 from voice_runtime.turns.spoken import Spoken
@@ -45,6 +48,9 @@ class Reply:
         self._text = _Text.OPEN
         self._news = asyncio.Event()
         self._cut = False  # paused since it was last begun
+        self.remembered = True
+        """Whether it becomes part of the history."""
+        self.handle = SpeechHandle()
         self.wanted = Wanted.SOUND
         self.heard = ""
         self.silences = 0  # in a row, with something to say
@@ -114,8 +120,13 @@ class Reply:
             else:
                 await self._changed()
 
-    def account(self, heard: str) -> None:
+    async def utter(self, call: VoiceSession) -> None:
+        """Say what is left of it."""
+        await call.say(self.sentences(), barge_in=BargeIn.NEVER)
+
+    def account(self, finished: UtteranceFinished) -> None:
         """The caller has heard this of what was left: the rest is what is left now."""
+        heard = finished.heard_text
         self.heard = f"{self.heard} {heard}".strip()
         self._read = 0
         count = _letters(heard)
@@ -142,6 +153,11 @@ class Reply:
     def goes_on(self) -> bool:
         """Whether it was cut only to go on later."""
         return self._cut and self.wanted is not Wanted.SILENCE
+
+    def over(self, outcome: PlaybackOutcome) -> None:
+        """Nothing more is said of it. What was given up has failed, even if all that there was of it was played."""
+        given_up = self._text is _Text.GIVEN_UP and outcome is PlaybackOutcome.PLAYED
+        self.handle.over(Said(PlaybackOutcome.FAILED if given_up else outcome, self.heard))
 
     async def _changed(self) -> None:
         self._news.clear()

@@ -26,6 +26,7 @@ from voice_runtime.session.hearing import Hearing
 from voice_runtime.session.loops import run_on_loop
 from voice_runtime.session.media_line import MediaLine
 from voice_runtime.stt import SttProvider
+from voice_runtime.talk import Talk
 from voice_runtime.transport import CallInfo
 from voice_runtime.tts import StreamingTts, TtsProvider
 
@@ -43,6 +44,8 @@ class CallLife(MediaLine):
     stt_secondary_factory: Callable[[], SttProvider] | None = None
     on_stt_ready: Callable[[SttProvider], None] | None = None
     tts: TtsProvider | StreamingTts | None = None
+    talk: Talk | None = None
+    """What the agent that holds the call can be asked to say; None while none does."""
     phrase_cache: PhraseCache | None = None
     """The application's; None: every phrase is synthesised when it is said."""
     on_disconnected: Callable[[CallEnd], None] | None = None

@@ -1,0 +1,93 @@
+"""What hooks, tools and programs have an agent say on a call that it holds: text, ready audio, generated lines."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterable
+from typing import TYPE_CHECKING
+
+from voice_runtime.agent.clip import Clip
+from voice_runtime.agent.mouth import Mouth, Start
+from voice_runtime.agent.reply import Reply, reply_of
+from voice_runtime.events import PlaybackOutcome
+from voice_runtime.llm import AgentItem, History, ToolItem, Turn
+from voice_runtime.talk import Said, SpeechHandle
+from voice_runtime.tasks import closing
+
+if TYPE_CHECKING:
+    from voice_runtime.agent.agent import Agent
+
+__all__ = ["AgentTalk"]
+
+log = logging.getLogger(__name__)
+
+GENERATE_SECONDS = 20.0
+"""How long a brain may take for a line that was asked for."""
+
+
+class AgentTalk:
+    """`Talk` over the mouth of one conversation."""
+
+    def __init__(self, agent: Agent, history: History, mouth: Mouth, start: Start) -> None:
+        self._agent = agent
+        self._history = history
+        self._mouth = mouth
+        self._start = start
+
+    def say(
+        self,
+        text: str = "",
+        *,
+        audio: bytes | AsyncIterable[bytes] | None = None,
+        history: bool = True,
+        interruptible: bool = True,
+    ) -> SpeechHandle:
+        """See `Talk`."""
+        if audio is None:
+            line = reply_of(self._agent)
+            line.interject(text)
+            line.close()
+        else:
+            line = Clip(audio, text)
+        line.remembered = history
+        if line.ready:
+            self._mouth.queue(line, None, interruptible=interruptible)
+        else:
+            line.handle.over(Said(PlaybackOutcome.PLAYED))  # nothing to say was said
+        return line.handle
+
+    def reply(self, instruction: str, *, history: bool = True, interruptible: bool = True) -> SpeechHandle:
+        """See `Talk`."""
+        line = reply_of(self._agent)
+        line.remembered = history
+        self._start("reply", self._generate(line, instruction, interruptible))
+        return line.handle
+
+    async def _generate(self, line: Reply, instruction: str, interruptible: bool) -> None:
+        queued = False
+        try:
+            async with asyncio.timeout(GENERATE_SECONDS):
+                await self._mouth.settled()
+                said = tuple(item for item in self._history if item != AgentItem(""))
+                turn = Turn("", history=said, instructions=self._agent.instructions, instruction=instruction)
+                async with closing(self._agent.brain(turn)) as parts:
+                    async for part in parts:
+                        if isinstance(part, ToolItem):
+                            self._history.add(part)
+                        elif isinstance(part, str):
+                            line.feed(part)
+                            queued = self._queue(line, queued, interruptible)
+                line.close()
+        except Exception as error:  # whatever a brain raises: the line is said as far as it is whole, and has failed
+            log.error("a line that was asked for could not be made", exc_info=error)
+            line.give_up()
+        finally:
+            if not self._queue(line, queued, interruptible):
+                line.handle.over(Said(PlaybackOutcome.FAILED))
+
+    def _queue(self, line: Reply, queued: bool, interruptible: bool) -> bool:
+        if line.ready and not queued:
+            self._mouth.queue(line, None, interruptible=interruptible)
+            return True
+        return queued
