@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 __all__ = [
     "AgentInterrupted",
     "AgentTurnFinished",
+    "AudioStalled",
     "BrainWork",
     "CallConnected",
     "CallEnd",
@@ -45,6 +46,8 @@ __all__ = [
     "UtteranceAudible",
     "UtteranceFinished",
     "UtteranceStarted",
+    "VoiceStarted",
+    "VoiceStopped",
 ]
 
 
@@ -192,7 +195,30 @@ class DtmfReceived(CallEvent):
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted(CallEvent):
-    """The caller began to speak."""
+    """The caller began to speak, says the recogniser."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStarted(CallEvent):
+    """The caller's voice began `voiced` seconds ago, says the voice detector. `onset`: the audio (mu-law) from a moment
+    before that until now, so that the first syllable is in it."""
+
+    voiced: float
+    onset: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStopped(CallEvent):
+    """The caller's voice ended `silence` seconds ago, says the voice detector."""
+
+    silence: float
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStalled(CallEvent):
+    """No audio of the caller has come for `seconds`, in the middle of their voice: nobody can tell when that ended."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +300,9 @@ class StateChanged(CallEvent):
 
 @dataclass(frozen=True, slots=True)
 class ProviderFailed(CallEvent):
-    """Speech recognition ("stt") or synthesis ("tts") failed; the call goes on. `reason` is a short stable word."""
+    """Speech recognition ("stt"), synthesis ("tts") or voice detection ("vad") failed; the call goes on.
+
+    `reason` is a short stable word."""
 
     kind: str
     provider: str

@@ -15,7 +15,7 @@ from typing import Any
 
 from voice_runtime.errors import ProviderLoadError, UnknownProviderError
 
-__all__ = ["KINDS", "SMS", "STT", "TRANSPORT", "TTS", "Listing", "Registry", "Spec", "split_names"]
+__all__ = ["KINDS", "SMS", "STT", "TRANSPORT", "TTS", "VAD", "Listing", "Registry", "Spec", "split_names"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,14 @@ TTS = Registry(
         "mock": Spec(f"{_HOME}.mock.tts:MockTts"),
     },
 )
+VAD = Registry(
+    "VAD",
+    "voice_runtime.vad",
+    {
+        "silero": Spec(f"{_HOME}.providers.silero_vad:SileroVad", "vad"),
+        "mock": Spec(f"{_HOME}.mock.vad:MockVad"),
+    },
+)
 TRANSPORT = Registry(
     "transport",
     "voice_runtime.transport",
@@ -132,4 +140,4 @@ SMS = Registry(
     "voice_runtime.sms",
     {"twilio": Spec(f"{_HOME}.transports.twilio_sms", "", ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"))},
 )
-KINDS = (STT, TTS, TRANSPORT, SMS)
+KINDS = (STT, TTS, VAD, TRANSPORT, SMS)

@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     voice_tts: str = Field(
         default="", description="Speech synthesis provider for `serve`, such as elevenlabs. With commas: a chain."
     )
+    voice_vad: str = Field(
+        default="", description="Voice detection provider, or none. Default: silero, if its extra (vad) is installed."
+    )
     transport: str = Field(default="", description="0.1's switch: `mock` means that calls go to the mock bridge.")
     voice_monitor: bool = Field(
         default=False, description="Play every call on this machine's loudspeaker (needs ffplay)."

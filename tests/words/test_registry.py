@@ -88,4 +88,4 @@ def test_a_missing_key_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """`voice-runtime providers` shows which variables are not set."""
     monkeypatch.delenv("ELEVENLABS_API_KEY", raising=False)
     assert {row.name: row.missing for row in STT.list()}["elevenlabs"] == ("ELEVENLABS_API_KEY",)
-    assert {registry.kind for registry in KINDS} == {"STT", "TTS", "transport", "SMS"}
+    assert {registry.kind for registry in KINDS} == {"STT", "TTS", "VAD", "transport", "SMS"}

@@ -62,7 +62,7 @@ class Conversation:
         self._call = call
         self._floor = Floor(agent.policy)
         self._measured = TurnWatch(call)
-        self._ears = Ears(self._tell, agent.policy.lexicon)
+        self._ears = Ears(self._tell, agent.policy.lexicon, detector=call.detects_voice)
         self._mouth = Mouth(call, self.history, tell=self._tell, start=self._start, on_spoken=self._spoken)
         self._tools = Toolbox(
             agent.tools,
@@ -146,7 +146,7 @@ class Conversation:
                 self._states.happened(event, self._floor.state)
             case ProviderFailed(kind="stt"):
                 self._end(EndReason.PROVIDER_FAILED, _fault(event), self._agent.phrases.failed_goodbye)
-            case ProviderFailed():
+            case ProviderFailed(kind="tts"):
                 self._voice_fault = _fault(event)
             case _:
                 self._ears.hear(event, agent_speaks=self._floor.state in (State.SPEAKING, State.PAUSED))
@@ -180,7 +180,8 @@ class Conversation:
                 self._report(state)
                 self._watch.caller_waits(state in (State.THINKING, State.SPEAKING))
             case do.FinaliseStt():
-                pass  # the contract of a recogniser has no such call: its own end of speech has to do
+                if self._ears.detector:  # else it is the recogniser itself who said so
+                    self._call.finalise_stt()
             case do.AskEndOfTurn(request, text):
                 self._end_of_turn.ask(request, Turn(text, history=tuple(self.history)))
             case do.BeginTurn(turn, text, keys):

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Callable
 
 from voice_runtime.events import (
+    AudioStalled,
     CallEvent,
     DtmfReceived,
     FinalTranscript,
     PartialTranscript,
+    ProviderFailed,
     SpeechStarted,
     TurnDeclared,
+    VoiceStarted,
+    VoiceStopped,
 )
 from voice_runtime.turns import events as on
 from voice_runtime.turns.lexicon import Lexicon, Meaning
@@ -23,19 +27,30 @@ QUIET_SECONDS = 1.5
 
 
 class Ears:
-    """The voice of one caller, as far as a recogniser tells: from its first sign to the final, or to `QUIET_SECONDS`
-    without news.
+    """The voice and the words of one caller. `detector`: a voice detector says when there is a voice.
 
-    While the agent speaks, an "mhm" is no voice: it is over when it is understood, and must not make the agent pause.
+    Without one, or when it has failed, there is a voice as far as a recogniser tells: from its first sign to the final,
+    or to `QUIET_SECONDS` without news. Then, while the agent speaks, an "mhm" is no voice: it is over when it is
+    understood, and must not make the agent pause.
     """
 
-    def __init__(self, tell: Callable[[on.Event], None], lexicon: Lexicon) -> None:
+    def __init__(self, tell: Callable[[on.Event], None], lexicon: Lexicon, *, detector: bool = False) -> None:
         self._tell = tell
         self._lexicon = lexicon
-        self._quiet: asyncio.TimerHandle | None = None  # set while there is a voice
+        self.detector = detector
+        self._quiet: asyncio.TimerHandle | None = None  # set while there is a voice that a recogniser tells of
 
     def hear(self, event: CallEvent, *, agent_speaks: bool) -> None:
         match event:
+            case VoiceStarted(voiced=voiced):
+                self._tell(on.VoiceStarted(voiced, detected=True))
+            case VoiceStopped(silence=silence):
+                self._tell(on.VoiceStopped(silence))
+            case AudioStalled():
+                self._tell(on.AudioStalled())
+            case ProviderFailed(kind="vad"):
+                self.detector = False
+                self._tell(on.VoiceStopped())
             case SpeechStarted():
                 self._voice()
             case PartialTranscript(text=text):
@@ -60,6 +75,8 @@ class Ears:
             self._quiet = None
 
     def _voice(self) -> None:
+        if self.detector:
+            return
         began = self._quiet is None
         self.close()
         self._quiet = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._silence, QUIET_SECONDS)

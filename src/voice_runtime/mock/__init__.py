@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from voice_runtime.mock.stt import MockStt
 from voice_runtime.mock.tts import MockTts
+from voice_runtime.mock.vad import MockVad
 
-__all__ = ["MockStt", "MockTts"]
+__all__ = ["MockStt", "MockTts", "MockVad"]

@@ -58,7 +58,7 @@ def create_app(
     on_status: StatusHandler | None = None,
     on_sms: SmsHandler | None = None,
     on_sms_status: Callable[[SmsStatus], Awaitable[None] | None] | None = None,
-    on_startup: Callable[[], None] | None = None,
+    on_startup: Callable[[], Awaitable[None]] | None = None,
     on_shutdown: Callable[[], Awaitable[None]] | None = None,
     clock: Clock | None = None,
 ) -> FastAPI:
@@ -119,12 +119,12 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(
     switchboard: Switchboard,
-    on_startup: Callable[[], None] | None,
+    on_startup: Callable[[], Awaitable[None]] | None,
     on_shutdown: Callable[[], Awaitable[None]] | None,
     _: FastAPI,
 ) -> AsyncIterator[None]:
     if on_startup is not None:
-        on_startup()
+        await on_startup()
     measuring = TaskOwner("server")
     measuring.start("loop-lag", switchboard.places.lag.run())
     with watched(switchboard.places.lag):

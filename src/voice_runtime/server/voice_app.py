@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -24,10 +25,13 @@ from voice_runtime.switchboard import Handler, Switchboard
 from voice_runtime.transport import CarrierTransport, create_transport
 from voice_runtime.transports.twilio_sms import SmsStatus
 from voice_runtime.tts import StreamingTts, TtsProvider
+from voice_runtime.vad import Vad, configured_vad
 
 __all__ = ["VoiceApp"]
 
-_MADE = ("settings", "carrier", "switchboard", "phrase_cache", "api", "_shared_tts")
+log = logging.getLogger(__name__)
+
+_MADE = ("settings", "carrier", "switchboard", "phrase_cache", "api", "_shared_tts", "_shared_vad")
 """What an app makes of its parts when it is first needed."""
 
 H = TypeVar("H", bound=Handler)
@@ -40,6 +44,7 @@ class VoiceApp:
 
     `stt` and `tts` name a provider ("elevenlabs", "azure", "pocketsphinx", "espeak", ...) or make one: `stt` is called
     for every call, `tts` once, as synthesis is shared. Without them the settings VOICE_STT and VOICE_TTS decide.
+    `vad` names a voice detector, or is one: it is shared, too. Without it VOICE_VAD decides; "none" turns it off.
     `session` makes each call's session: a subclass of `VoiceSession`, or a function that sets one up.
     `carrier` ends and places calls; by default Twilio's REST API, when its credentials are set.
     `clock` is that of sessions, tokens and recordings; without one it is the machine's, or the one a session brings.
@@ -50,6 +55,7 @@ class VoiceApp:
         *,
         stt: str | Callable[[], SttProvider] | None = None,
         tts: str | Tts | Callable[[], Tts] | None = None,
+        vad: str | Vad | None = None,
         settings: Settings | None = None,
         session: Callable[[], VoiceSession] = VoiceSession,
         carrier: CarrierTransport | None = None,
@@ -58,6 +64,7 @@ class VoiceApp:
     ) -> None:
         self._stt = stt
         self._tts = tts
+        self._vad = vad
         self._fixed_settings = settings
         self.session = session
         self._carrier = carrier
@@ -143,7 +150,7 @@ class VoiceApp:
             on_status=self._report,
             on_sms=self._on_sms,
             on_sms_status=self._on_sms_status,
-            on_startup=self._keep_phrases,
+            on_startup=self._warm,
             on_shutdown=self._close,
             clock=self.clock,
         )
@@ -210,17 +217,30 @@ class VoiceApp:
         if callable(shared_tts) and (isinstance(shared_tts, type) or not is_voice):
             shared_tts = shared_tts()
         self._shared_tts = shared_tts
-        return partial(_new_session, self.session, self.clock, new_stt, shared_tts, self.phrase_cache)  # type: ignore[arg-type]
+        vad = self.settings.voice_vad if self._vad is None else self._vad
+        self._shared_vad = configured_vad(vad) if isinstance(vad, str) else vad
+        parts = (new_stt, shared_tts, self._shared_vad, self.phrase_cache)
+        return partial(_new_session, self.session, self.clock, *parts)  # type: ignore[arg-type]
 
-    def _keep_phrases(self) -> None:
-        """What agents say of their own accord is made before the first call. Any handler may have `fixed_phrases`."""
-        for handler in self._handlers.values():
+    async def _warm(self) -> None:
+        """What takes its time is done before the first call."""
+        for handler in self._handlers.values():  # any may have `fixed_phrases`: what agents say of their own accord
             self.phrase_cache.keep(self._shared_tts, getattr(handler, "fixed_phrases", ()))
+        if self._shared_vad is not None:
+            await self._warm_vad(self._shared_vad)
+
+    async def _warm_vad(self, vad: Vad) -> None:
+        try:
+            await vad.start()
+        except Exception as error:  # whatever a provider raises: calls go on without what nobody asked for by name
+            if self._vad is not None or self.settings.voice_vad:
+                raise
+            log.warning("no voice detection: %r", error)
 
     async def _close(self) -> None:
-        """End what keeps connections or threads: the carrier's client and the voice."""
+        """End what keeps connections or threads: the carrier's client, the voice and the voice detector."""
         await self.phrase_cache.aclose()
-        for part in (self.__dict__.get("carrier"), self.__dict__.get("_shared_tts")):
+        for part in (self.__dict__.get(name) for name in ("carrier", "_shared_tts", "_shared_vad")):
             close = getattr(part, "close", None) or getattr(part, "aclose", None)  # optional in both contracts
             if close is not None:
                 await close()
@@ -265,6 +285,7 @@ def _new_session(
     clock: Clock | None,
     stt: Callable[[], SttProvider] | None,
     tts: Tts | None,
+    vad: Vad | None,
     phrase_cache: PhraseCache,
 ) -> VoiceSession:
     session = make()
@@ -274,6 +295,8 @@ def _new_session(
         session.stt_factory = stt
     if session.tts is None:
         session.tts = tts
+    if session.vad is None:
+        session.vad = vad
     if session.phrase_cache is None:
         session.phrase_cache = phrase_cache
     return session

@@ -251,6 +251,16 @@ class Hearing:
         stt, self._session.stt = self._session.stt, None
         return stt
 
+    def finalise(self) -> None:
+        """Have recognition say what it knows, if it is up and has that part of the contract: `SttWithFinalise`."""
+        finalise = getattr(self._started, "finalise", None)
+        if finalise is None:
+            return
+        try:
+            finalise()
+        except Exception:  # it will say its final words when it likes
+            log.exception("speech recognition %s did not finalise", self._provider)
+
     async def _stop(self, stt: SttProvider) -> None:
         try:
             async with asyncio.timeout(STOP_TIMEOUT):

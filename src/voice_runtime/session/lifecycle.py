@@ -25,10 +25,12 @@ from voice_runtime.phrase_cache import PhraseCache
 from voice_runtime.session.hearing import Hearing
 from voice_runtime.session.loops import run_on_loop
 from voice_runtime.session.media_line import MediaLine
+from voice_runtime.session.voice import CallerVoice
 from voice_runtime.stt import SttProvider
 from voice_runtime.talk import Talk
 from voice_runtime.transport import CallInfo
 from voice_runtime.tts import StreamingTts, TtsProvider
+from voice_runtime.vad import Vad
 
 __all__ = ["CallLife"]
 
@@ -58,6 +60,8 @@ class CallLife(MediaLine):
     """Why the call ended; None while it lives."""
     state: ConversationState = field(default=ConversationState.IDLE, init=False)
     """What the call is doing, as far as whoever answers it reports that: an agent does."""
+    vad: Vad | None = None
+    """Finds the caller's voice; shared by all calls. Set before the call connects."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -182,6 +186,9 @@ class CallLife(MediaLine):
     def _ended(self, end: CallEnd, wanted: asyncio.Event | None) -> None:
         for over in self.epoch_over:
             over.set()
+        if self._caller_voice is not None:
+            self._caller_voice.close()
+            self._caller_voice = None
         subscriptions, self._subscriptions = self._subscriptions, ()
         for reader in subscriptions:
             if (subscription := reader()) is not None:
@@ -244,6 +251,8 @@ class CallLife(MediaLine):
         self.direction = info.direction
         self.custom_parameters = dict(info.custom_parameters)
         self.set_loop(asyncio.get_running_loop())
+        if self.vad is not None:
+            self._caller_voice = CallerVoice(self, self.vad)
         self.signal_ws_connected(info.stream_sid)
 
     def dtmf_received(self, digit: str) -> None:
@@ -258,6 +267,18 @@ class CallLife(MediaLine):
     async def start_stt(self) -> None:
         """Start recognition, if there is any to start."""
         await self._hearing.start()
+
+    @property
+    def detects_voice(self) -> bool:
+        """Whether a voice detector hears this call: `VoiceStarted` and `VoiceStopped` come."""
+        return self._caller_voice is not None and self._caller_voice.open
+
+    def finalise_stt(self) -> None:
+        """The caller has stopped speaking: have recognition say its final words now, if it can be told (on the loop).
+
+        Nothing happens with a recogniser that decides that by itself.
+        """
+        self._hearing.finalise()
 
     async def stop_stt(self) -> None:
         """End recognition; returns when it has ended."""

@@ -21,7 +21,7 @@ from voice_runtime.session.outbound_queue import OutboundQueue
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.transport import Wire
 
-__all__ = ["MediaLine", "Mixer"]
+__all__ = ["AudioReader", "MediaLine", "Mixer"]
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,15 @@ class Mixer(Protocol):
 
     def write_caller(self, data: bytes) -> None: ...
     def write_agent(self, data: bytes) -> None: ...
+
+
+class AudioReader(Protocol):
+    """Takes each piece of audio at once. Never waits, never raises."""
+
+    @property
+    def open(self) -> bool: ...
+    def feed(self, audio: bytes) -> None: ...
+    def close(self) -> None: ...
 
 
 @dataclass(eq=False)
@@ -58,6 +67,8 @@ class MediaLine:
         self.stream.clock = self.clock
         self.tasks = TaskOwner("call")
         self.hub = EventHub()
+        self._caller_voice: AudioReader | None = None
+        """Hears the caller's audio as it comes: voice detection."""
         self._recorder: Mixer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._disconnected = False
@@ -254,6 +265,8 @@ class MediaLine:
         for reader in self._subscriptions:
             if (subscription := reader()) is not None:
                 subscription.offer(data)
+        if self._caller_voice is not None:
+            self._caller_voice.feed(data)
         if self._recorder is not None:
             self._copy(self._recorder, self._recorder.write_caller, data)
         if self._mixer is not None and tap:

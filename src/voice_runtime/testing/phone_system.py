@@ -24,6 +24,7 @@ from voice_runtime.testing.rest_door import RestDoor
 from voice_runtime.testing.serving import lifespan, served, voice_app_served
 from voice_runtime.testing.simulated_time import ScaledLoop
 from voice_runtime.transports.twilio_transport import TwilioTransport
+from voice_runtime.vad import NO_VAD
 
 __all__ = ["ACCOUNT_SID", "AUTH_TOKEN", "PUBLIC_URL", "PhoneSystem"]
 
@@ -148,6 +149,7 @@ class PhoneSystem:
             "twilio_api_base_url": self.rest_url,
             "twilio_region": "",
             "twilio_edge": "",
+            "voice_vad": known.voice_vad or NO_VAD,  # what is installed must not make a difference
             "voice_drain_seconds": 0.0,  # when a test is over, nobody waits for calls that were only promised
             "twilio_http_timeout": min(known.twilio_http_timeout * speed, 120.0),
         }

@@ -38,6 +38,7 @@ class Caller:
         self.words = Transcript()
         self.pauses = Pauses()
         self.voice_since: float | None = None  # None: silent
+        self._detected = False  # by a voice detector
         self.voice_end: float | None = None
         self._turn_voice_end: float | None = None  # the same, if it was in this turn
         self.input_at = float("-inf")  # when the words or the keys last changed
@@ -52,8 +53,8 @@ class Caller:
     def voiced(self) -> bool:
         return self.voice_since is not None
 
-    def voice_started(self, at: float, policy: FloorPolicy) -> None:
-        self.voice_since = at
+    def voice_started(self, at: float, detected: bool, policy: FloorPolicy) -> None:
+        self.voice_since, self._detected = at, detected
         if self.voice_end is None:
             return
         self._pause = at - self.voice_end
@@ -64,6 +65,12 @@ class Caller:
         if self.voice_since is not None:
             self._voiced += max(at - self.voice_since, 0.0)
             self.voice_since, self.voice_end, self._turn_voice_end = None, at, at
+
+    def voice_counts_at(self, policy: FloorPolicy) -> float | None:
+        """When the voice that goes on now is one that interrupts; None: nobody speaks."""
+        if self.voice_since is None:
+            return None
+        return self.voice_since + (policy.min_detected_voice if self._detected else policy.min_voice)
 
     def hear_partial(self, text: str, now: float, policy: FloorPolicy) -> bool:
         """Whether that changed the words."""

@@ -57,9 +57,11 @@ class Wakeup:
 
 @dataclass(frozen=True, slots=True)
 class VoiceStarted:
-    """Voice activity began, `voiced` seconds ago: a detector takes a while to be sure."""
+    """Voice activity began, `voiced` seconds ago: a detector takes a while to be sure. `detected`: it was a voice
+    detector that heard it, and not the recogniser that says so."""
 
     voiced: float = 0.0
+    detected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,8 @@ class Floor:
                     self._listen()
             case on.Wakeup(token):
                 self._woke(token)
-            case on.VoiceStarted(voiced):
-                self._voice_started(voiced)
+            case on.VoiceStarted(voiced, detected):
+                self._voice_started(voiced, detected)
             case on.VoiceStopped(silence):
                 self._voice_stopped(self._now - silence)
             case on.AudioStalled():
@@ -112,15 +112,15 @@ class Floor:
 
     # -- the caller's voice -------------------------------------------------------------------------------------------
 
-    def _voice_started(self, voiced: float) -> None:
+    def _voice_started(self, voiced: float, detected: bool) -> None:
         if self._caller.voiced:
             return
-        self._caller.voice_started(self._now - voiced, self._policy)
+        self._caller.voice_started(self._now - voiced, detected, self._policy)
         self._wake_in(Timer.VOICE_STUCK, self._policy.voice_limit)
         if self.state in (State.LISTENING, State.ENDING_TURN):
             self._enter(State.CALLER_SPEAKING)
         elif self.state in (State.THINKING, State.SPEAKING):
-            self._wake_in(Timer.VOICE_CONFIRM, self._policy.min_voice - voiced)
+            self._confirm_voice()
 
     def _voice_stopped(self, at: float) -> None:
         if not self._caller.voiced:
@@ -272,12 +272,16 @@ class Floor:
             if any(isinstance(command, do.StartSpeech) for command in commands):
                 self._silence.agent_speaks()
                 self._speak()
-                if (since := self._caller.voice_since) is not None:  # the caller speaks already: not over them
-                    self._wake_in(Timer.VOICE_CONFIRM, since + self._policy.min_voice - self._now)
+                self._confirm_voice()  # the caller may speak already: not over them
 
     def _speak(self) -> None:
         self._enter(State.SPEAKING)
         self._wake_in(Timer.AGENT_STUCK, self._policy.speaking_limit)
+
+    def _confirm_voice(self) -> None:
+        """If the caller speaks: it has to go on for a while to count."""
+        if (at := self._caller.voice_counts_at(self._policy)) is not None:
+            self._wake_in(Timer.VOICE_CONFIRM, at - self._now)
 
     def _voice_confirmed(self) -> None:
         """The caller's voice has gone on for long enough while the agent has the floor."""

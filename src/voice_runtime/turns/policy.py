@@ -40,10 +40,11 @@ class FloorPolicy:
 
     Preemptive thinking: at a probability of `likely_end` (without a model: at every final), `speculations` a turn.
 
-    Interruption: `min_voice` seconds of voice, or `min_words` words, or `min_characters` in scripts without spaces, at
-    `min_confidence`. `resume_after`: speech paused for a voice without words goes on after that; None: it is stopped
-    instead. `pause_limit`: also when the voice does not end. `answer_window`: an "ok" so shortly before the agent's end
-    is an answer.
+    Interruption: `min_voice` seconds of voice (`min_detected_voice`: of one that a voice detector hears, which is sure
+    of it; a recogniser only reports that somebody spoke), or `min_words` words, or `min_characters` in scripts without
+    spaces, at `min_confidence`. `resume_after`: speech paused for a voice without words goes on after that; None: it is
+    stopped instead. `pause_limit`: also when the voice does not end. `answer_window`: an "ok" so shortly before the
+    agent's end is an answer.
 
     `silence`: how long the caller may say nothing before the first prompt, the next ..., and the goodbye.
     `voice_limit`: a voice without any words that lasts longer is no voice. `thinking_limit`, `speaking_limit`: when an
@@ -64,6 +65,7 @@ class FloorPolicy:
     speculations: int = 3
 
     min_voice: float = 0.5
+    min_detected_voice: float = 0.1
     min_words: int = 2
     min_characters: int = 4
     min_confidence: float = 0.0
