@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 import pytest
 import uvicorn
+from pydantic_ai.messages import ModelMessage, ToolReturnPart
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
 from voice_runtime import Settings, VoiceApp, VoiceSession, create_stt, create_transport, create_tts
 from voice_runtime.audio import beep, read_wav
@@ -138,6 +140,35 @@ def test_the_agent_holds_a_conversation(load: Load, phone: PhoneTests) -> None:
     record = phone.call(load("agent").app, caller)
     heard = " ".join(word.text for word in read_spelling(record.ear))
     assert heard == "hello! what can i do for you? thank you. i heard: two pizzas. what else?"
+
+
+async def order_model(history: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
+    """In place of the model that the example names: it uses the tool that fits, and says what came of it."""
+    last = history[-1].parts[0]
+    if isinstance(last, ToolReturnPart):
+        found = last.content
+        yield "Order 42 comes on " + f"{found}." if last.tool_name == "find_order" else f"{found}.".capitalize()
+    else:
+        cancel = "cancel" in str(last.content)
+        yield {0: DeltaToolCall("cancel_order" if cancel else "find_order", '{"number": 42}', tool_call_id="one")}
+
+
+@pytest.mark.parametrize("name", ["pydantic_ai_agent", "graph_agent", "plain_agent"])
+def test_brains_of_three_kinds_hold_the_same_conversation(name: str, load: Load, phone: PhoneTests) -> None:
+    """A Pydantic AI agent with two tools, an async generator over a graph, and a plain function."""
+
+    async def caller(line: Line) -> None:
+        await line.hear_out()
+        await line.say(spell("forty two"))
+        await line.hear_out()
+        await line.say(spell("please cancel it"))
+        await line.hear_out()
+
+    example = load(name)
+    if name == "pydantic_ai_agent":
+        example.clerk.model = FunctionModel(stream_function=order_model)
+    heard = " ".join(word.text for word in read_spelling(phone.call(example.app, caller).ear))
+    assert heard == "hello! which order? order forty-two comes on thursday. order forty-two is cancelled."
 
 
 def test_order_tools_looks_the_order_up(load: Load, phone: PhoneTests) -> None:
@@ -340,12 +371,15 @@ def test_every_example_is_tested_here() -> None:
         "agent",
         "answer",
         "echo",
+        "graph_agent",
         "legacy_0_1",
         "order_tools",
         "own_providers",
         "parcel_desk",
         "place_a_call",
         "place_from_code",
+        "plain_agent",
+        "pydantic_ai_agent",
         "record",
         "ring_parcel_desk",
         "test_my_agent",

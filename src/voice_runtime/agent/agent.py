@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+from voice_runtime.agent.brains import AnyBrain, as_brain
 from voice_runtime.agent.conversation import Conversation
 from voice_runtime.agent.manners import Limits, Phrases
-from voice_runtime.llm import AgentItem, Brain, EndOfTurnModel, History, Turn
+from voice_runtime.llm import AgentItem, EndOfTurnModel, History, Turn
 from voice_runtime.session import VoiceSession
 from voice_runtime.tools import Tool
 from voice_runtime.turns.lexicon import lexicon_for
@@ -18,8 +19,8 @@ from voice_runtime.turns.verbalise import Pronunciations, language_for, verbalis
 
 __all__ = ["Agent"]
 
-TOOL_THREADS = 64
-"""So many tools that are plain functions run at once, of all calls."""
+THREADS = 64
+"""So many plain functions of an agent's, tools and brains, run at once, of all its calls."""
 
 
 class Agent:
@@ -34,7 +35,7 @@ class Agent:
 
     def __init__(
         self,
-        brain: Brain,
+        brain: AnyBrain,
         *,
         instructions: str = "",
         greeting: str = "",
@@ -46,11 +47,11 @@ class Agent:
         policy: FloorPolicy | None = None,
         end_of_turn: EndOfTurnModel | None = None,
     ) -> None:
-        self.brain = brain
         self.instructions = instructions
         self.greeting = greeting
         self.tools = _tools_of(self, tools)
-        self.threads = ThreadPoolExecutor(TOOL_THREADS, "tool")  # they begin when they are needed
+        self.threads = ThreadPoolExecutor(THREADS, "agent")  # they begin when they are needed
+        self.brain = as_brain(brain, self.threads)
         self.language = language
         self.pronunciations = pronunciations
         self.phrases = phrases or Phrases()

@@ -46,7 +46,7 @@ class TurnWatch:
         self._watch.asked(turn, self._call.elapsed())
         async with closing(answer):
             async for part in answer:
-                if isinstance(part, str) and part:
+                if isinstance(part, str) and part.strip():
                     self._watch.text_began(turn, self._call.elapsed())
                 yield part
 
