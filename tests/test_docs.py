@@ -22,6 +22,8 @@ from voice_runtime.registry import KINDS
 from voice_runtime.session import BlockingSession, VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.stt import SttFailure
+from voice_runtime.telemetry.metrics import Metrics
+from voice_runtime.telemetry.traces import PRIVATE
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(voice_runtime.__file__).parent
@@ -136,6 +138,39 @@ def test_every_route_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     assert listed == _served(Settings(transport="mock"))
     for_tests = {path for path in listed if path.startswith("/test/")}
     assert for_tests and listed - for_tests == _served(Settings())
+
+
+def _metrics() -> set[str]:
+    """As Prometheus shows them."""
+    families = Metrics().registry.collect()
+    return {family.name + ("_total" if family.type == "counter" else "") for family in families}
+
+
+def _names_in_traces() -> set[str]:
+    """Of spans' attributes and events; those of stages by the example of one."""
+    source = (PACKAGE / "telemetry" / "traces.py").read_text(encoding="utf-8")
+    names = set(re.findall(r'"((?:voice|gen_ai|error)\.[a-z_.]*[a-z])"', source)) | {"voice.turn.stage.thinking_ms"}
+    return names | {PRIVATE + name for name in re.findall(r"\{PRIVATE\}(\w+)", source)}
+
+
+def test_every_metric_span_and_attribute_is_documented() -> None:
+    """docs/observability.md has a row for each metric, with its labels, each span and each attribute, and no others."""
+    rows = {row[1].strip(" `"): row for row in _table_rows("docs/observability.md")}
+    assert {name for name in rows if name.startswith("voice_")} == _metrics()
+    for family in Metrics().registry.collect():
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = getattr(Metrics().registry._names_to_collectors[family.name], "_labelnames")  # noqa: B009
+        assert CODE.findall(rows[name][2]) == list(labels), f"{name}: its labels are {labels}"
+    said = {
+        code for code in CODE.findall(text_of("docs/observability.md")) if re.match(r"(voice|gen_ai|error)\.", code)
+    }
+    assert said - {"voice.private."} == _names_in_traces()
+    source = (PACKAGE / "telemetry" / "traces.py").read_text(encoding="utf-8")
+    spans = set(re.findall(r'(?:_child\(|start_span\(\s*)"(\w+)"', source))
+    assert spans == {"call", "turn", "stt", "chat", "tts"} and spans <= set(rows)
+    for enum in (events.Stage, events.TurnOutcome):
+        assert {str(member) for member in enum} <= set(rows)
+    assert {stage: CODE.findall(rows[stage][2]) for stage in events.Stage} == {s: [s.owner] for s in events.Stage}
 
 
 def _served(settings: Settings) -> set[str]:
@@ -332,7 +367,7 @@ def _known_names() -> set[str]:
                     known |= set(inspect.signature(called).parameters)
     for path in PACKAGE.rglob("*.py"):
         known |= set(re.findall(r"self\.(\w+)", path.read_text(encoding="utf-8")))
-    return known | set(voice_runtime.__all__) | first_cells("docs/settings.md")
+    return known | set(voice_runtime.__all__) | first_cells("docs/settings.md") | _metrics() | _names_in_traces()
 
 
 def test_names_in_the_docs_exist() -> None:

@@ -139,6 +139,14 @@ class Settings(BaseSettings):
     voice_log_level: str = Field(default="info", description="debug, info, warning or error.")
     voice_log_json: bool = Field(default=False, description="One JSON object per log line instead of plain text.")
 
+    # -- metrics and traces -------------------------------------------------------------------------------------------
+    voice_metrics_token: SecretStr = Field(
+        default=SecretStr(""), description="Key that reads /metrics (Authorization: Bearer); empty: nothing is counted."
+    )
+    voice_trace_content: bool = Field(
+        default=False, description="Write what callers said, and their numbers, into OpenTelemetry traces."
+    )
+
     @field_validator("voice_media_path")
     @classmethod
     def _absolute_path(cls, path: str) -> str:

@@ -6,17 +6,18 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeAlias, cast
 
 from voice_runtime.admission import Places
 from voice_runtime.clock import time_held
 from voice_runtime.errors import CallHangupError
-from voice_runtime.events import CallEnd, CallEnded, EndReason
+from voice_runtime.events import CallEnd, EndReason
 from voice_runtime.recording import AudioMixer
 from voice_runtime.session import BargeIn, BlockingSession, VoiceSession
 from voice_runtime.session.speaking import MARK_GRACE_SECONDS
 from voice_runtime.telemetry.loop_lag import LoopLag
+from voice_runtime.telemetry.observing import CallTotals, Observe, Onlookers
 from voice_runtime.transport import CallInfo, MediaTransport
 
 __all__ = ["Handler", "Switchboard"]
@@ -43,7 +44,7 @@ class Switchboard:
     `record` makes the recording of a call that has just begun, or None for one that is not recorded.
     `apology` is said when a handler fails, if the call can speak: nobody is hung up on in silence. `goodbye` is said
     to those who are hung up on because the server stops; "": they only hear the sentence out.
-    `lag` tells when the loop is too late for another call.
+    `lag` tells when the loop is too late for another call. `observers` look on at every call.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Switchboard:
         record: Callable[[VoiceSession], AudioMixer | None] | None = None,
         goodbye: str = "",
         lag: LoopLag | None = None,
+        observers: Sequence[Observe] = (),
     ) -> None:
         self.places = Places(max_calls, lag or LoopLag())
         self._max_call_seconds = max_call_seconds
@@ -63,6 +65,7 @@ class Switchboard:
         self.goodbye = goodbye
         self._handler_grace = handler_grace_seconds
         self._record = record
+        self._observers = observers
         self._hanging_up = False  # the time for draining is up
         self._calls: dict[int, VoiceSession] = {}
         self.total = 0
@@ -84,10 +87,11 @@ class Switchboard:
         started = loop.time()
         limit = loop.call_later(self._max_call_seconds, session.request_disconnect, EndReason.MAX_DURATION)
         # A 0.1 program resets the session as soon as it reads is_disconnected: from then on, it is not to be asked.
-        ends: list[CallEnd] = []
-        unlisten = session.on_event(lambda event: ends.append(event.end) if isinstance(event, CallEnded) else None)
+        onlookers = Onlookers(self._observers)
+        unlisten = session.on_event(onlookers.happened)
         try:
             session.media_started(media.info)
+            onlookers.begin(media.info, session.clock)
             if self._hanging_up:
                 session.request_disconnect(EndReason.DRAINED)  # it was being let in when the others were hung up
             if self._record is not None:
@@ -98,15 +102,22 @@ class Switchboard:
             await media.run(session)
         finally:
             limit.cancel()
-            if not ends:
+            if onlookers.end is None:
                 session.signal_disconnected(CallEnd(EndReason.CONNECTION_LOST, "the media connection failed"))
-            unlisten()
-            end = ends[0] if ends else CallEnd(EndReason.CONNECTION_LOST)
+            end = onlookers.end or CallEnd(EndReason.CONNECTION_LOST)
             try:
                 await self._clean_up(session, working, recording)
             finally:
+                unlisten()
                 self._calls.pop(id(session), None)
-                self._log(session, media.info, end, loop.time() - started)
+                totals = CallTotals(
+                    loop.time() - started,
+                    session.frames.dropped,
+                    session.stream.dropped_bytes,
+                    session.stream.late_bytes,
+                )
+                onlookers.over(end, totals)
+                self._log(session, media.info, end, totals)
         return end
 
     async def _start_recording(
@@ -172,7 +183,7 @@ class Switchboard:
         if not working.done():
             log.warning("the handler of call %s did not end within %s s", session.call_sid, self._handler_grace)
 
-    def _log(self, session: VoiceSession, info: CallInfo, end: CallEnd, seconds: float) -> None:
+    def _log(self, session: VoiceSession, info: CallInfo, end: CallEnd, totals: CallTotals) -> None:
         """The one line of every call."""
         calls_log.info(
             "call ended",
@@ -182,13 +193,13 @@ class Switchboard:
                 "direction": str(info.direction),
                 "private_caller": info.caller_number,
                 "private_called": info.called_number,
-                "seconds": round(seconds, 1),
+                "seconds": round(totals.seconds, 1),
                 "reason": str(end.reason),
                 "fault": str(end.fault),
                 "detail": end.detail,
-                "inbound_dropped": session.frames.dropped,
-                "outbound_dropped_bytes": session.stream.dropped_bytes,
-                "late_bytes": session.stream.late_bytes,
+                "inbound_dropped": totals.inbound_dropped,
+                "outbound_dropped_bytes": totals.outbound_dropped_bytes,
+                "late_bytes": totals.late_bytes,
             },
         )
 

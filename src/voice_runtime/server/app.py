@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from voice_runtime.admission import Readiness
 from voice_runtime.clock import Clock
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.media import RAW_SUFFIX, MediaEndpoint
+from voice_runtime.server.metrics import MetricsRoute, metrics_of
 from voice_runtime.server.raw import RawEndpoint
 from voice_runtime.server.recordings import recording_of
 from voice_runtime.server.webhooks import SmsHandler, StatusHandler, Webhooks
@@ -26,8 +28,15 @@ from voice_runtime.switchboard import Handler, Switchboard
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.telemetry.loop_lag import LoopLag
 from voice_runtime.telemetry.loop_watch import watched
+from voice_runtime.telemetry.observing import Observe
+from voice_runtime.telemetry.traces import Traces
 from voice_runtime.transport import CallControl, CallInfo
 from voice_runtime.transports.twilio_sms import SmsStatus
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+    from voice_runtime.telemetry.metrics import Metrics
 
 __all__ = ["ANY_NUMBER", "create_app", "new_switchboard"]
 
@@ -37,14 +46,25 @@ ANY_NUMBER = "*"
 """The key of the handler for calls to numbers that have none of their own."""
 
 
-def new_switchboard(settings: Settings, clock: Clock | None = None) -> Switchboard:
-    """As the settings say. Raises `ConfigurationError`."""
+def new_switchboard(
+    settings: Settings,
+    clock: Clock | None = None,
+    metrics: Metrics | None = None,
+    tracers: TracerProvider | None = None,
+) -> Switchboard:
+    """As the settings say, counted by `metrics` and traced by `tracers`. Raises `ConfigurationError`."""
+    lag = LoopLag(limit_ms=settings.voice_max_loop_lag_ms)
+    observers: list[Observe] = [Traces(tracers, content=settings.voice_trace_content).observe]
+    if metrics is not None:
+        metrics.watch(lag)
+        observers.append(metrics.observe)
     return Switchboard(
         max_calls=settings.voice_max_calls,
         max_call_seconds=settings.voice_max_call_seconds,
         record=recording_of(settings, clock),
         goodbye=settings.voice_drain_message,
-        lag=LoopLag(limit_ms=settings.voice_max_loop_lag_ms),
+        lag=lag,
+        observers=observers,
     )
 
 
@@ -61,6 +81,7 @@ def create_app(
     on_startup: Callable[[], Awaitable[None]] | None = None,
     on_shutdown: Callable[[], Awaitable[None]] | None = None,
     clock: Clock | None = None,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """The server: webhooks, media sockets, health.
 
@@ -68,7 +89,9 @@ def create_app(
     `new_session` makes each call's session, with its speech providers. `control` ends calls at the carrier.
     """
     settings = settings or Settings()
-    switchboard = switchboard or new_switchboard(settings, clock)
+    if switchboard is None:
+        metrics = metrics or metrics_of(settings)
+        switchboard = new_switchboard(settings, clock, metrics)
     gate = Gate(settings, clock)
 
     def handler_of(number: str) -> Handler | None:
@@ -113,6 +136,7 @@ def create_app(
         app.add_api_route("/test/inject/{call_sid}", webhooks.inject, methods=["POST"])
 
     _add_health_routes(app, switchboard)
+    app.add_api_route("/metrics", MetricsRoute(settings, metrics).metrics, methods=["GET"])
     return app
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
@@ -17,6 +17,7 @@ from voice_runtime.errors import ConfigurationError, MissingSettingError
 from voice_runtime.fallback.names import stt_called, tts_called
 from voice_runtime.phrase_cache import PhraseCache
 from voice_runtime.server.app import ANY_NUMBER, create_app, new_switchboard
+from voice_runtime.server.metrics import metrics_of
 from voice_runtime.server.webhooks import CallStatus, SmsHandler, StatusHandler, run_hook
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
@@ -27,11 +28,16 @@ from voice_runtime.transports.twilio_sms import SmsStatus
 from voice_runtime.tts import StreamingTts, TtsProvider
 from voice_runtime.vad import Vad, configured_vad
 
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
+
+    from voice_runtime.telemetry.metrics import Metrics
+
 __all__ = ["VoiceApp"]
 
 log = logging.getLogger(__name__)
 
-_MADE = ("settings", "carrier", "switchboard", "phrase_cache", "api", "_shared_tts", "_shared_vad")
+_MADE = ("settings", "carrier", "switchboard", "phrase_cache", "metrics", "api", "_shared_tts", "_shared_vad")
 """What an app makes of its parts when it is first needed."""
 
 H = TypeVar("H", bound=Handler)
@@ -70,6 +76,8 @@ class VoiceApp:
         self._carrier = carrier
         self._apology = apology
         self.clock = clock
+        self.tracers: TracerProvider | None = None
+        """Who records traces; None: whoever the program has set for the process (`opentelemetry.trace`)."""
         self._handlers: dict[str, Handler] = {}
         self._on_status: list[StatusHandler] = []
         self._on_sms: SmsHandler | None = None
@@ -126,9 +134,14 @@ class VoiceApp:
         return create_transport("twilio", settings=settings)
 
     @cached_property
+    def metrics(self) -> Metrics | None:
+        """What is counted, for Prometheus; None unless VOICE_METRICS_TOKEN is set. Raises `ConfigurationError`."""
+        return metrics_of(self.settings)
+
+    @cached_property
     def switchboard(self) -> Switchboard:
         """The calls that are alive."""
-        made = new_switchboard(self.settings, self.clock)
+        made = new_switchboard(self.settings, self.clock, self.metrics, self.tracers)
         if self._apology is not None:
             made.apology = self._apology
         return made
@@ -153,6 +166,7 @@ class VoiceApp:
             on_startup=self._warm,
             on_shutdown=self._close,
             clock=self.clock,
+            metrics=self.metrics,
         )
 
     @contextmanager
