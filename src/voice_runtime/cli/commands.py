@@ -332,6 +332,36 @@ def simulate(
 
 
 @app.command()
+def chat(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:AGENT",
+            help="An Agent, a brain, a VoiceApp, or the function that answers a call; `app` when only the module is named.",
+            show_default=False,
+        ),
+    ],
+    caller: Annotated[str, typer.Option("--from", help="The number of the caller.")] = "+358401234567",
+    called: Annotated[str, typer.Option("--to", help="The number that they called.")] = "+358942721000",
+    slowly: Annotated[bool, typer.Option("--slowly", help="Speak at the pace of a voice, so as to interrupt.")] = False,
+    silence: Annotated[bool, typer.Option("--silence", help="Notice a caller who types nothing, as on the phone.")] = False,
+    log_level: LogLevel = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show who has the floor, and how long each turn took.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Talk to an agent in the terminal, without sound: the same agent, the same turns, no account and no speech.
+
+    What you type is said; :help lists what else a caller can do. Exit code 1 if the agent failed, or a line that was
+    typed could not be done.
+    """
+    from voice_runtime.cli.chat import Chat, run_chat
+
+    raise typer.Exit(run_chat(Chat(target, caller, called, slowly, silence, log_level, as_json, verbose)))
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the recording and the report go.")] = Path("demo-output"),
     as_json: AsJson = False,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,13 +15,17 @@ from typing import Any, NoReturn, cast
 
 from starlette.applications import Starlette
 
+from voice_runtime.agent import Agent
 from voice_runtime.cli.output import FAILED, give_up
 from voice_runtime.cli.parrot import parrot
+from voice_runtime.llm import Brain
+from voice_runtime.server.app import ANY_NUMBER
 from voice_runtime.server.voice_app import VoiceApp
+from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Handler
 
-__all__ = ["Speech", "load_target"]
+__all__ = ["Answerer", "Speech", "load_answerer", "load_target"]
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +55,32 @@ def load_target(target: str | None, speech: Speech) -> VoiceApp:
     if isinstance(found, type) or not callable(found):
         give_up(f"{target} is {_kind(found)}, and neither a VoiceApp nor a function that answers a call.")
     return _wrapped(cast(Handler, found), speech)
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """What answers a call, and what makes the session of one, as a `VoiceApp` says."""
+
+    handler: Handler
+    new_session: Callable[[], VoiceSession] = VoiceSession
+
+
+def load_answerer(target: str) -> Answerer:
+    """What `target` names: an agent, a brain, a handler, or a `VoiceApp` with one. Ends the command as `load_target`."""
+    found = _attribute(target)
+    if isinstance(found, VoiceApp):
+        handlers = found.handlers
+        handler = handlers.get(ANY_NUMBER) or next(iter(handlers.values()), None)
+        if handler is None:
+            give_up(f"{target} is a VoiceApp that answers no calls: @{target.partition(':')[2] or 'app'}.call() does.")
+        if len(handlers) > 1 and ANY_NUMBER not in handlers:
+            give_up(f"{target} answers {', '.join(handlers)}, each in its own way: name the agent itself.")
+        return Answerer(handler, found.session)
+    if isinstance(found, type) or not callable(found):
+        give_up(f"{target} is {_kind(found)}, and neither an agent, nor a brain, nor a VoiceApp.")
+    if inspect.isasyncgenfunction(found) or inspect.isasyncgenfunction(type(found).__call__):
+        return Answerer(Agent(cast(Brain, found)))
+    return Answerer(cast(Handler, found))
 
 
 def _wrapped(handler: Handler, speech: Speech) -> VoiceApp:
@@ -114,7 +146,7 @@ def _frames(error: Exception, name: str) -> list[traceback.FrameSummary]:
 def _candidates(module: object, name: str) -> str:
     if not isinstance(module, ModuleType):
         return ""
-    apps = [key for key, value in vars(module).items() if isinstance(value, VoiceApp)]
+    apps = [key for key, value in vars(module).items() if isinstance(value, (VoiceApp, Agent))]
     functions = [
         key
         for key, value in vars(module).items()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import socket
-from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
 from voice_runtime.cli.loopback import open_door, serving, url_of
 from voice_runtime.cli.output import FAILED, USAGE, give_up, say, show_json
 from voice_runtime.cli.serving import loop_factory
+from voice_runtime.cli.signals import on_signals
 from voice_runtime.cli.simulate.casting import Cast, cast_for
 from voice_runtime.cli.simulate.outcome import Outcome, write_files
 from voice_runtime.cli.simulate.screen import Screen
@@ -75,7 +73,7 @@ class _Simulation:
         if self._wanted.listen:
             carrier.any_phone = self._cast.phone  # before the first request can come
         async with serving(rest_app(carrier.rest), door):
-            with _on_signals(self._stop):
+            with on_signals(self._stop):
                 self._announce(url_of(door), destination)
                 self._cast.start()
                 if destination is not None and not self._wanted.listen:
@@ -125,24 +123,3 @@ class _Simulation:
         self._enough.set()
         for call in list(self._carrier.calls.values()):
             call.hang_up()
-
-
-@contextlib.contextmanager
-def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) stops; the second one ends the process as it would have."""
-    loop = asyncio.get_running_loop()
-
-    def asked() -> None:
-        for number in kinds:
-            loop.remove_signal_handler(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop()
-
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    for number in kinds:
-        loop.add_signal_handler(number, asked)
-    try:
-        yield
-    finally:
-        for number in kinds:
-            loop.remove_signal_handler(number)

@@ -52,22 +52,22 @@ class Screen:
     def show(self, happening: Happening) -> None:
         match happening:
             case StatusChanged(at, status):
-                self._line(at, "call", status.value, "dim")
+                self.line(at, "call", status.value, "dim")
             case AgentSpoke(at):
-                self._line(at, "agent", "speaks", "green")
+                self.line(at, "agent", "speaks", "green")
             case AgentFellSilent(at, seconds, level, words):
                 what = f"silent, after {seconds:.1f} s at {level:.0f} dBFS"
-                self._line(at, "agent", f"{what}: {words}" if words else what, "green")
+                self.line(at, "agent", f"{what}: {words}" if words else what, "green")
             case Noted(note):
                 self._note(note)
             case Violated(violation):
-                self._line(violation.at, "twilio", told(violation), "yellow" if violation.harmless else "bold red")
+                self.line(violation.at, "twilio", told(violation), "yellow" if violation.harmless else "bold red")
                 if hint := next((hint for seen, hint in _HINTS.items() if seen in violation.detail), ""):
-                    self._line(violation.at, "", hint, "red")
+                    self.line(violation.at, "", hint, "red")
             case Requested(at, request):
                 if self._verbose:
                     answer = request.status or "no answer"
-                    self._line(at, "request", f"{request.method} {request.url} -> {answer}", "dim")
+                    self.line(at, "request", f"{request.method} {request.url} -> {answer}", "dim")
             case _:
                 assert_never(happening)
 
@@ -75,7 +75,7 @@ class Screen:
         if not self.wants(note):
             return
         text = note.text if note.outcome is None else f"{note.text} ({note.outcome}, {clock_time(note.until)})"
-        self._line(note.at, _LABELS.get(note.kind, note.kind.value), text, "cyan")
+        self.line(note.at, _LABELS.get(note.kind, note.kind.value), text, "cyan")
 
-    def _line(self, at: float, who: str, text: str, style: str) -> None:
+    def line(self, at: float, who: str, text: str, style: str) -> None:
         self._console.print(Text.assemble((clock_time(at), "dim"), f"  {who:<8} ", (text, style)), soft_wrap=True)

@@ -12,7 +12,22 @@ from voice_runtime.errors import AudioFormatError
 from voice_runtime.simulator import Line
 from voice_runtime.simulator.person import Voice
 
-__all__ = ["HELP", "TypedCaller", "understand"]
+__all__ = [
+    "HELP",
+    "Command",
+    "HangUp",
+    "HearOut",
+    "Interrupt",
+    "Mumble",
+    "Note",
+    "Pause",
+    "PlayFile",
+    "Press",
+    "ShowHelp",
+    "Speak",
+    "TypedCaller",
+    "understand",
+]
 
 HELP = """text              say it
 :hear             wait until the agent has said something and stopped
