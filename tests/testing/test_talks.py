@@ -128,6 +128,16 @@ def test_a_hook_that_raises_fails_the_test() -> None:
         pass
 
 
+def test_a_call_is_over_when_it_is_hung_up() -> None:
+    """Nobody waits for anything that goes on beside the conversation."""
+    with talk(Agent(ScriptedBrain("Yes."))) as call:
+        call.say("are you there")
+        clock = call.session.clock
+        began = clock.monotonic()
+        call.hang_up()
+        assert clock.monotonic() - began < 0.1
+
+
 def test_whom_one_can_talk_to() -> None:
     """An agent, the app that it answers, or a brain by itself."""
     app = VoiceApp(stt="elevenlabs", tts="elevenlabs")

@@ -287,7 +287,7 @@ class Conversation:
 
     def _start(self, name: str, work: Coroutine[Any, Any, Any], owner: TaskOwner | None = None) -> asyncio.Task[Any]:
         """A task whose failure is the conversation's."""
-        task = (owner or self._tasks).start(name, work)
+        task = (self._tasks if owner is None else owner).start(name, work)
         task.add_done_callback(lambda done: None if done.cancelled() else self._crashed(done.exception()))
         return task
 

@@ -63,6 +63,9 @@ class FloorWatch:
     async def until_settled(self, seconds: float) -> None:
         """Wait until it is the caller's turn, or the call has ended. Raises TimeoutError."""
         await self._until(FloorState.LISTENING, seconds)
+        if self.state is FloorState.ENDED:  # the conversation is: an apology of the runtime's may be under way
+            async with asyncio.timeout(seconds):
+                await self._call.wait_ended()
 
     async def _until(self, wanted: FloorState, seconds: float) -> None:
         try:

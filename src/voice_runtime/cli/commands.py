@@ -337,14 +337,14 @@ def chat(
         str,
         typer.Argument(
             metavar="MODULE:AGENT",
-            help="An Agent, a brain, a VoiceApp, or the function that answers a call; `app` when only the module is named.",
+            help="An Agent, a brain, a VoiceApp, or what answers a call; `app` when only the module is named.",
             show_default=False,
         ),
     ],
     caller: Annotated[str, typer.Option("--from", help="The number of the caller.")] = "+358401234567",
     called: Annotated[str, typer.Option("--to", help="The number that they called.")] = "+358942721000",
     slowly: Annotated[bool, typer.Option("--slowly", help="Speak at the pace of a voice, so as to interrupt.")] = False,
-    silence: Annotated[bool, typer.Option("--silence", help="Notice a caller who types nothing, as on the phone.")] = False,
+    silence: Annotated[bool, typer.Option("--silence", help="Notice a caller who types nothing.")] = False,
     log_level: LogLevel = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show who has the floor, and how long each turn took.")

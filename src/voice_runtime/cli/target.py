@@ -66,7 +66,7 @@ class Answerer:
 
 
 def load_answerer(target: str) -> Answerer:
-    """What `target` names: an agent, a brain, a handler, or a `VoiceApp` with one. Ends the command as `load_target`."""
+    """An agent, a brain, a handler, or a `VoiceApp` with one. Ends the command as `load_target` does."""
     found = _attribute(target)
     if isinstance(found, VoiceApp):
         handlers = found.handlers

@@ -10,6 +10,7 @@ from voice_runtime.cli.chat.screen import ChatScreen
 from voice_runtime.cli.simulate.keyboard import Keyboard
 from voice_runtime.cli.simulate.typed import (
     HELP,
+    INTERRUPT_AFTER,
     Command,
     HangUp,
     HearOut,
@@ -118,10 +119,16 @@ class ChatCaller:
             await self._hear_out()
 
     async def _speaking(self) -> None:
-        """Wait until the agent has begun to be heard."""
-        async with asyncio.timeout(_PATIENCE):
-            while not self._line.agent_speaks:
-                await asyncio.sleep(_LOOK_SECONDS / 4)
+        """Wait until the agent has been heard for a moment, or at all, if it is done sooner."""
+        waited = 0.0
+        while not self._line.agent_speaks:
+            if (waited := waited + _LOOK_SECONDS) > _PATIENCE:
+                raise TimeoutError(f"the agent said nothing within {_PATIENCE:g} s")
+            await asyncio.sleep(_LOOK_SECONDS)
+        waited = 0.0
+        while self._line.agent_speaks and waited < INTERRUPT_AFTER:
+            await asyncio.sleep(_LOOK_SECONDS)
+            waited += _LOOK_SECONDS
 
     async def _hear_out(self) -> None:
         if self._agent:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.console import Console
 from voice_runtime.agent import Agent
 from voice_runtime.agent.floor_watch import FloorWatch
 from voice_runtime.cli.chat.caller import ChatCaller
-from voice_runtime.cli.chat.screen import ChatScreen, OneLine
+from voice_runtime.cli.chat.screen import ChatScreen, errors_shown
 from voice_runtime.cli.output import FAILED, show_json
 from voice_runtime.cli.serving import start_logging
 from voice_runtime.cli.signals import on_signals
@@ -49,17 +49,10 @@ def run_chat(chat: Chat) -> int:
     """Returns the exit code: 1 when the agent failed, or a typed line could not be done."""
     patient = not sys.stdin.isatty()
     screen = ChatScreen(Console(stderr=chat.as_json, highlight=False), verbose=chat.verbose, typed=not patient)
-    start_logging(chat.log_level or "critical", None)
-    if chat.log_level is None:
-        logging.getLogger().setLevel(logging.ERROR)
-        logging.getLogger().addHandler(handler := OneLine(screen))
-    try:
-        answerer = load_answerer(chat.target)
-        with asyncio.Runner() as runner:
-            end, failures = runner.run(_call(chat, answerer, screen, patient=patient))
-    finally:
-        if chat.log_level is None:
-            logging.getLogger().removeHandler(handler)
+    start_logging(chat.log_level or "error", None)
+    answerer = load_answerer(chat.target)
+    with errors_shown(screen) if chat.log_level is None else nullcontext(), asyncio.Runner() as runner:
+        end, failures = runner.run(_call(chat, answerer, screen, patient=patient))
     screen.ended(end)
     ok = end.reason not in _FAILED and not failures
     if chat.as_json:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,7 +25,7 @@ from voice_runtime.events import (
 )
 from voice_runtime.session import VoiceSession
 
-__all__ = ["ChatScreen", "OneLine"]
+__all__ = ["ChatScreen", "errors_shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,18 @@ class ChatScreen:
             self._screen.line(at, kind, text, style)
 
 
-class OneLine(logging.Handler):
+@contextmanager
+def errors_shown(screen: ChatScreen) -> Iterator[None]:
+    """Meanwhile, what is logged is not, but errors are lines of the screen."""
+    root = logging.getLogger()
+    others, root.handlers = root.handlers, [_OneLine(screen)]
+    try:
+        yield
+    finally:
+        root.handlers = others
+
+
+class _OneLine(logging.Handler):
     """Errors of the runtime and of the program as one line each, without tracebacks."""
 
     def __init__(self, screen: ChatScreen) -> None:

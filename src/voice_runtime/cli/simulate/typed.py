@@ -14,6 +14,7 @@ from voice_runtime.simulator.person import Voice
 
 __all__ = [
     "HELP",
+    "INTERRUPT_AFTER",
     "Command",
     "HangUp",
     "HearOut",
@@ -40,7 +41,7 @@ HELP = """text              say it
 :hangup           hang up; so do Ctrl-D and Ctrl-C
 :help             this"""
 
-_INTERRUPT_AFTER = 0.8
+INTERRUPT_AFTER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class TypedCaller:
             case Speak(text):
                 await line.say(await self._spoken(text), text)
             case Interrupt(text):
-                await line.interrupt_after(_INTERRUPT_AFTER, await self._spoken(text), text)
+                await line.interrupt_after(INTERRUPT_AFTER, await self._spoken(text), text)
             case Press(digits):
                 line.press(digits)
                 await line.wait_until_keys_pressed()
