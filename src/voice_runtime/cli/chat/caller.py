@@ -120,15 +120,18 @@ class ChatCaller:
 
     async def _speaking(self) -> None:
         """Wait until the agent has been heard for a moment, or at all, if it is done sooner."""
-        waited = 0.0
-        while not self._line.agent_speaks:
-            if (waited := waited + _LOOK_SECONDS) > _PATIENCE:
-                raise TimeoutError(f"the agent said nothing within {_PATIENCE:g} s")
+        if not await self._lasts(_PATIENCE, speaking=False):
+            await self._lasts(INTERRUPT_AFTER, speaking=True)
+            return
+        raise TimeoutError(f"the agent said nothing within {_PATIENCE:g} s")
+
+    async def _lasts(self, seconds: float, *, speaking: bool) -> bool:
+        """Whether the agent goes on speaking, or being silent, for so long. Returns when it does not."""
+        for _ in range(round(seconds / _LOOK_SECONDS)):
+            if self._line.agent_speaks is not speaking:
+                return False
             await asyncio.sleep(_LOOK_SECONDS)
-        waited = 0.0
-        while self._line.agent_speaks and waited < INTERRUPT_AFTER:
-            await asyncio.sleep(_LOOK_SECONDS)
-            waited += _LOOK_SECONDS
+        return True
 
     async def _hear_out(self) -> None:
         if self._agent:
