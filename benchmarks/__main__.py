@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import machine, media_path, pictures, scenarios, session_cost, start_up
+from benchmarks import agent, machine, media_path, pictures, scenarios, session_cost, start_up
 from benchmarks.media_path import Rounds
 from benchmarks.table import COLUMNS, Row
 from voice_runtime.cli.output import say, show_table
@@ -29,10 +29,11 @@ class Size:
     scenario_seconds: float
     passing_calls: int
     starts: int
+    agent_seconds: float
 
 
-FULL = Size(3, 6.0, (20, 50, 100, 200), 3, 8.0, 1000, 9)
-QUICK = Size(1, 2.0, (), 1, 3.0, 700, 3)
+FULL = Size(3, 6.0, (20, 50, 100, 200), 3, 8.0, 1000, 9, 20.0)
+QUICK = Size(1, 2.0, (), 1, 3.0, 700, 3, 12.0)
 
 
 def main() -> None:
@@ -57,6 +58,10 @@ def main() -> None:
     rows.append(passing)
     rows += start_up.rows(size.starts)
     rows += session_cost.rows()
+
+    say("agents")
+    rows += agent.cost(agent.CALLS_PER_CORE, size.agent_seconds)
+    rows.append(agent.latency(agent.LATENCY_CALLS, size.agent_seconds))
 
     if size.sweep:
         say(f"{', '.join(map(str, size.sweep))} calls")

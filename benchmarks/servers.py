@@ -15,6 +15,7 @@ import uvloop
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
+from benchmarks.ready_agent import agent
 from voice_runtime import Settings, VoiceApp, VoiceSession
 from voice_runtime.audio import beep
 from voice_runtime.cli.serving import spare_the_collector
@@ -151,17 +152,19 @@ async def clearing(call: VoiceSession) -> None:
 
 def ours(handler: Handler, *, fast: bool = True) -> VoiceApp:
     """Session, ledger, switchboard, watchdogs, signatures and all."""
-    app = VoiceApp(
-        settings=Settings(
-            twilio_auth_token=TOKEN,
-            voice_public_url=PUBLIC,
-            voice_require_token=False,
-            voice_fast_sockets=fast,
-            voice_max_calls=5000,
-        )
-    )
+    app = VoiceApp(settings=settings(fast=fast), vad="none")
     app.call()(handler)
     return app
+
+
+def settings(*, fast: bool = True) -> Settings:
+    return Settings(
+        twilio_auth_token=TOKEN,
+        voice_public_url=PUBLIC,
+        voice_require_token=False,
+        voice_fast_sockets=fast,
+        voice_max_calls=5000,
+    )
 
 
 KINDS: dict[str, Callable[[], FastAPI | VoiceApp]] = {
@@ -171,6 +174,8 @@ KINDS: dict[str, Callable[[], FastAPI | VoiceApp]] = {
     "stalling": lambda: ours(stalling()),
     "paced": paced,
     "clearing": lambda: ours(clearing),
+    "agent": lambda: agent(settings(), "silero"),
+    "agent-mock": lambda: agent(settings(), "mock"),
 }
 
 
