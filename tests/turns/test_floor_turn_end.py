@@ -15,9 +15,11 @@ from voice_runtime.turns.events import (
     KeyPressed,
     PartialHeard,
     PolicyChanged,
+    SpeechHeard,
     ThinkingEnded,
     TurnDeclared,
     UtteranceEnded,
+    UtteranceQueued,
     VoiceStarted,
     VoiceStopped,
 )
@@ -203,6 +205,16 @@ def test_a_cough_is_not_a_pause_to_learn_from() -> None:
     play.at(6.0, VoiceStarted(), FinalHeard("yes"))
     play.at(7.0, VoiceStopped())
     assert play.until(8) == ["7.5 begin 2 'yes'", "7.5 commit 2"]
+
+
+def test_listening_to_the_agent_is_not_a_pause_to_learn_from() -> None:
+    """After a short answer, the next turn is not waited for any longer."""
+    play = said()
+    play.at(1.5, UtteranceQueued(1, 1), ThinkingEnded(1), SpeechHeard(1))
+    play.at(2.5, UtteranceEnded(1))
+    play.at(2.7, VoiceStarted(), FinalHeard("yes"))
+    play.at(3.0, VoiceStopped())
+    assert play.until(8)[-2:] == ["3.5 begin 2 'yes'", "3.5 commit 2"]
 
 
 MODEL = FloorPolicy(preemptive=False, ask_model=True)

@@ -16,7 +16,7 @@ from voice_runtime.simulator import CallRecord, Line
 from voice_runtime.simulator.hearing import plain_words
 from voice_runtime.switchboard import Switchboard
 from voice_runtime.testing.phone_system import PhoneSystem
-from voice_runtime.testing.simulated_time import VirtualLoop
+from voice_runtime.testing.simulated_time import ScaledLoop, VirtualLoop
 from voice_runtime.testing.talking import Talk, agent_of
 from voice_runtime.transports.text_line import TextLine
 from voice_runtime.transports.text_speech import SPEAKING_PACE, TextVoice
@@ -24,12 +24,15 @@ from voice_runtime.transports.text_speech import SPEAKING_PACE, TextVoice
 __all__ = ["PhoneEnd", "TextEnd", "talk"]
 
 
-def talk(target: object, *, pace: float = SPEAKING_PACE) -> Talk:
+def talk(target: object, *, speed: float | None = None, pace: float = SPEAKING_PACE) -> Talk:
     """Talk to an agent in text, on virtual time: `with talk(agent) as call: call.say("Hello")`.
 
-    `target`: the agent, a `VoiceApp` that it answers, or a brain, which gets a plain agent.
+    `target`: the agent, a `VoiceApp` that it answers, or a brain, which gets a plain agent. A brain that asks something
+    outside of this process, a model say, needs real time: `speed=1.0`; then a high `pace`, in letters a second, is what
+    makes a test quick.
     """
-    return Talk(agent_of(target), TextEnd(pace), asyncio.Runner(loop_factory=VirtualLoop))
+    loop = VirtualLoop if speed is None else lambda: ScaledLoop(speed)
+    return Talk(agent_of(target), TextEnd(pace), asyncio.Runner(loop_factory=loop))
 
 
 class TextEnd:

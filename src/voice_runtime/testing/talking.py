@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, TypeVar
 from voice_runtime.agent import Agent
 from voice_runtime.agent.floor_watch import FloorWatch
 from voice_runtime.errors import CallHangupError
-from voice_runtime.events import CallEnd
+from voice_runtime.events import CallEnd, CallEvent
 from voice_runtime.llm import AgentItem, Brain, History, ToolItem, UserItem
 from voice_runtime.session import VoiceSession
 from voice_runtime.simulator.hearing import plain_words
@@ -91,6 +91,8 @@ class Talk:
         patience: float = 120.0,
     ) -> None:
         self.history = History()
+        self.events: list[CallEvent] = []
+        """All events of the call so far."""
         self._agent = agent
         self._end = end
         self._runner = runner
@@ -222,6 +224,7 @@ class Talk:
 
     async def _answer(self, call: VoiceSession) -> None:
         self._session, self._watch = call, FloorWatch(call)
+        call.on_event(self.events.append)
         try:
             conversation = self._agent.conversation(call)
             self.history = conversation.history

@@ -45,6 +45,7 @@ class Caller:
         self.asked_for = ""  # the text that the end-of-turn model was last asked about
         self.probability: float | None = None
         self.waits_for_model = False
+        self._agent_spoke = False  # to an end, since the caller's voice
         self._pause: float | None = None  # before the voice that goes on now; a pause only if words come
         self._voiced = 0.0
         self._begun = False
@@ -57,14 +58,20 @@ class Caller:
         self.voice_since, self._detected = at, detected
         if self.voice_end is None:
             return
-        self._pause = at - self.voice_end
-        if self._pause >= policy.final_wait:
+        pause = at - self.voice_end
+        self._pause = None if self._agent_spoke else pause
+        if pause >= policy.final_wait:
             self.words.settle()
+
+    def agent_spoke(self) -> None:
+        """The agent has said something to its end: for so long, the caller did not pause but listen."""
+        self._agent_spoke = True
 
     def voice_stopped(self, at: float) -> None:
         if self.voice_since is not None:
             self._voiced += max(at - self.voice_since, 0.0)
             self.voice_since, self.voice_end, self._turn_voice_end = None, at, at
+            self._agent_spoke = False
 
     def voice_counts_at(self, policy: FloorPolicy) -> float | None:
         """When the voice that goes on now is one that interrupts; None: nobody speaks."""

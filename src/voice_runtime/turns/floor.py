@@ -104,6 +104,7 @@ class Floor:
                 self._speech.heard(utterance)
             case on.UtteranceEnded(utterance):
                 if self._speech.ended(utterance):
+                    self._caller.agent_spoke()
                     self._give_floor()
             case on.InterruptRequested(force):
                 self._interrupt(force=force)
