@@ -167,7 +167,7 @@ def test_every_metric_span_and_attribute_is_documented() -> None:
     assert said - {"voice.private."} == _names_in_traces()
     source = (PACKAGE / "telemetry" / "traces.py").read_text(encoding="utf-8")
     spans = set(re.findall(r'(?:_child\(|start_span\(\s*)"(\w+)"', source))
-    assert spans == {"call", "turn", "stt", "chat", "tts"} and spans <= set(rows)
+    assert spans == {"call", "turn", "stt", "chat", "tts", "execute_tool"} and spans <= set(rows)
     for enum in (events.Stage, events.TurnOutcome):
         assert {str(member) for member in enum} <= set(rows)
     assert {stage: CODE.findall(rows[stage][2]) for stage in events.Stage} == {s: [s.owner] for s in events.Stage}
@@ -367,7 +367,14 @@ def _known_names() -> set[str]:
                     known |= set(inspect.signature(called).parameters)
     for path in PACKAGE.rglob("*.py"):
         known |= set(re.findall(r"self\.(\w+)", path.read_text(encoding="utf-8")))
-    return known | set(voice_runtime.__all__) | first_cells("docs/settings.md") | _metrics() | _names_in_traces()
+    return (
+        known
+        | set(voice_runtime.__all__)
+        | first_cells("docs/settings.md")
+        | _metrics()
+        | _names_in_traces()
+        | {"execute_tool"}
+    )
 
 
 def test_names_in_the_docs_exist() -> None:

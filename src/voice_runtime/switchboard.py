@@ -88,6 +88,7 @@ class Switchboard:
         limit = loop.call_later(self._max_call_seconds, session.request_disconnect, EndReason.MAX_DURATION)
         # A 0.1 program resets the session as soon as it reads is_disconnected: from then on, it is not to be asked.
         onlookers = Onlookers(self._observers)
+        hears = session.stt is not None or session.stt_factory is not None
         unlisten = session.on_event(onlookers.happened)
         try:
             session.media_started(media.info)
@@ -110,11 +111,13 @@ class Switchboard:
             finally:
                 unlisten()
                 self._calls.pop(id(session), None)
+                seconds = loop.time() - started
                 totals = CallTotals(
-                    loop.time() - started,
+                    seconds,
                     session.frames.dropped,
                     session.stream.dropped_bytes,
                     session.stream.late_bytes,
+                    seconds if hears else 0.0,
                 )
                 onlookers.over(end, totals)
                 self._log(session, media.info, end, totals)

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from voice_runtime.agent.agent import Agent
 from voice_runtime.agent.manners import Limits, Phrases
+from voice_runtime.agent.spend import Prices
 
-__all__ = ["Agent", "Limits", "Phrases"]
+__all__ = ["Agent", "Limits", "Phrases", "Prices"]

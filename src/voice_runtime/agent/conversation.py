@@ -16,6 +16,7 @@ from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply
+from voice_runtime.agent.spend import Spend
 from voice_runtime.agent.states import States
 from voice_runtime.agent.stopwatch import TurnWatch
 from voice_runtime.agent.talk import AgentTalk
@@ -97,6 +98,7 @@ class Conversation:
         self._failures = 0  # in a row
         self._voice_fault = ""
         self._ending = False
+        self._spend: Spend | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def hold(self) -> None:
@@ -116,12 +118,16 @@ class Conversation:
             self._start("watch", self._watch.run(), self._services)
             if agent.limits.max_seconds is not None:
                 self._start("limit", self._limit(agent.limits.max_seconds), self._services)
+            if agent.limits.max_spend is not None:
+                self._spend = Spend(call, agent.limits.prices, agent.limits.max_spend, self._spent)
             ended = self._start("ended", call.wait_ended(), self._services)
             await asyncio.wait({ended, self._crash}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._close()
             unlisten()
             self._measured.close()
+            if self._spend is not None:
+                self._spend.close()
         if self._crash.done():
             self._crash.result()
         await agent.exit(call, self.history)
@@ -267,6 +273,10 @@ class Conversation:
     async def _limit(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self._end(EndReason.MAX_DURATION, f"the agent's limit of {seconds:g} s", self._agent.phrases.goodbye)
+
+    def _spent(self) -> None:
+        detail = f"the agent's limit of {self._agent.limits.max_spend:g} on what a call costs"
+        self._end(EndReason.MAX_SPEND, detail, self._agent.phrases.goodbye)
 
     def _end(self, reason: EndReason, detail: str, goodbye: str) -> None:
         """Say goodbye after what is being said, and hang up. The first reason counts."""

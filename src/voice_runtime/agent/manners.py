@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voice_runtime.agent.spend import Prices
+
 __all__ = ["Limits", "Phrases"]
 
 
@@ -31,7 +33,8 @@ class Phrases:
 class Limits:
     """`patience`: seconds of silence that a caller who waits for the agent hears at most, before the next filler or the
     apology. `failures`: so many turns in a row that fail end the call. `max_turns`, `max_seconds`: a turn or a moment
-    later, the agent says goodbye; None: no limit of its own. `tool_calls`: of one turn.
+    later, the agent says goodbye; None: no limit of its own. `tool_calls`: of one turn. `max_spend`: a call may cost so
+    much, by `prices`, before the goodbye.
     """
 
     patience: float = 2.0
@@ -39,7 +42,11 @@ class Limits:
     max_turns: int | None = None
     max_seconds: float | None = None
     tool_calls: int = 10
+    max_spend: float | None = None
+    prices: Prices = Prices()
 
     def __post_init__(self) -> None:
         if self.patience <= 0 or self.failures < 1:
             raise ValueError("patience must be more than 0, and failures 1 or more")
+        if self.max_spend is not None and (self.max_spend <= 0 or self.prices.free):
+            raise ValueError("max_spend must be more than 0, and needs prices")

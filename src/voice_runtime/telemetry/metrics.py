@@ -18,6 +18,7 @@ from voice_runtime.events import (
     ProviderFailed,
     ProviderSwitched,
     TokensUsed,
+    ToolFinished,
     TurnMeasured,
     UtteranceFinished,
 )
@@ -56,7 +57,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self._provider, self._reason = _Names(), _Names()
+        self._provider, self._reason, self._tool = _Names(), _Names(), _Names()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
@@ -79,6 +80,9 @@ class Metrics:
         self.switches = counter("voice_provider_switches", "Providers that were replaced.", "kind", "provider", "to")
         self.tokens = counter("voice_tokens", "Tokens of the brains' models.", "type")
         self.characters = counter("voice_tts_characters", "Characters given to synthesis.")
+        self.heard = counter("voice_stt_seconds", "Time for which calls were listened to.")
+        self.tools = counter("voice_tool_calls", "Tool calls of agents that are over.", "tool", "outcome")
+        self.tool_seconds = histogram("voice_tool_seconds", "How long they took.", _STAGE, "tool")
         self.dropped_frames = counter("voice_inbound_dropped_frames", "Frames of callers that nobody took in time.")
         self.dropped_bytes = counter("voice_outbound_dropped_bytes", "Audio refused because too much waited.")
         self.late_bytes = counter("voice_late_audio_bytes", "Audio that came after its utterance had been stopped.")
@@ -88,6 +92,7 @@ class Metrics:
             ProviderFailed: self._failed,
             ProviderSwitched: self._switched,
             TokensUsed: self._used,
+            ToolFinished: self._tool_finished,
             TurnMeasured: self._measured,
             UtteranceFinished: self._uttered,
         }
@@ -123,6 +128,11 @@ class Metrics:
         self.tokens.labels("input").inc(event.input_tokens)
         self.tokens.labels("output").inc(event.output_tokens)
 
+    def _tool_finished(self, event: ToolFinished) -> None:
+        tool = self._tool(event.tool)  # a model may make names up
+        self.tools.labels(tool, event.outcome).inc()
+        self.tool_seconds.labels(tool).observe(event.duration_ms / 1000)
+
     def _measured(self, event: TurnMeasured) -> None:
         self.turns.labels(event.outcome).inc()
         if event.latency_ms is None:
@@ -148,6 +158,7 @@ class _Call:
         metrics.live.dec()
         metrics.calls.labels(self._direction, end.reason, end.fault).inc()
         metrics.seconds.observe(totals.seconds)
+        metrics.heard.inc(totals.stt_seconds)
         metrics.dropped_frames.inc(totals.inbound_dropped)
         metrics.dropped_bytes.inc(totals.outbound_dropped_bytes)
         metrics.late_bytes.inc(totals.late_bytes)

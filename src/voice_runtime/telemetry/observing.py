@@ -18,12 +18,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallTotals:
-    """What is counted over a whole call. `inbound_dropped`: frames of the caller's; the others are bytes of mu-law."""
+    """What is counted over a whole call. `inbound_dropped`: frames of the caller's; the others are bytes of mu-law.
+
+    `stt_seconds`: for how long a recogniser was given the call to hear.
+    """
 
     seconds: float
     inbound_dropped: int
     outbound_dropped_bytes: int
     late_bytes: int
+    stt_seconds: float
 
 
 class CallObserver(Protocol):

@@ -27,6 +27,8 @@ from voice_runtime.events import (
     ProviderFailed,
     ProviderSwitched,
     Stage,
+    ToolFinished,
+    ToolOutcome,
     TurnMeasured,
     TurnOutcome,
     UtteranceFinished,
@@ -84,6 +86,7 @@ class CallTrace:
         self._attached: Token[Any] = otel_context.attach(self._context)
         self._asked = ""
         self._heard: list[str] = []
+        self._tools: list[ToolFinished] = []  # of the turn that is not over yet
 
     def happened(self, event: CallEvent) -> None:
         if not self._span.is_recording():
@@ -93,6 +96,8 @@ class CallTrace:
                 self._asked, self._heard = text, []
             case UtteranceFinished(heard_text=heard):
                 self._heard.append(heard)
+            case ToolFinished():
+                self._tools.append(event)
             case TurnMeasured():
                 self._turn(event)
             case AgentInterrupted(at, latency_ms, paused):
@@ -108,6 +113,7 @@ class CallTrace:
 
     def over(self, end: CallEnd, totals: CallTotals) -> None:
         otel_context.detach(self._attached)
+        self._tools_used(self._context)
         self._span.set_attributes({"voice.call.end_reason": end.reason.value, "voice.call.fault": end.fault.value})
         if self._content and end.detail:
             self._span.set_attribute(f"{PRIVATE}end_detail", end.detail)
@@ -137,6 +143,7 @@ class CallTrace:
             _fail(span, turn.outcome.value)
         within = trace.set_span_in_context(span, self._context)
         self._stages(turn, within)
+        self._tools_used(within)
         span.end(_ns(self._began + turn.at))
 
     def _stages(self, turn: TurnMeasured, within: otel_context.Context) -> None:
@@ -159,6 +166,16 @@ class CallTrace:
                 asked["gen_ai.usage.output_tokens"] = brain.output_tokens
             span = self._child("chat", brain.asked_at, within, asked, SpanKind.CLIENT)
             span.end(_ns(self._began + brain.ended_at))
+
+    def _tools_used(self, within: otel_context.Context) -> None:
+        for tool in self._tools:
+            called: Attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool.tool}
+            span = self._child("execute_tool", tool.at - tool.duration_ms / 1000, within, called)
+            span.set_attribute("voice.tool.outcome", tool.outcome.value)
+            if tool.outcome in (ToolOutcome.FAILED, ToolOutcome.TIMED_OUT):
+                _fail(span, tool.outcome.value)
+            span.end(_ns(self._began + tool.at))
+        self._tools.clear()
 
     def _child(
         self,
