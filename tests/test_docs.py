@@ -391,7 +391,7 @@ def test_names_in_the_docs_exist() -> None:
         "transcript.txt", "report.md", "URL", "pip.conf", "api.dublin.ie1.twilio.com", "EXTRAS", "BASE_IMAGE",
         "HEALTHCHECK", "worker_shutdown_timeout", "private_", "W",
         # the words of the raw-audio socket
-        "RA", "bad_audio", "bad_hello", "bad_message", "pcm_s16le",
+        "RA", "RIFF", "bad_audio", "bad_hello", "bad_message", "pcm_s16le",
         # what 0.1 called things
         "mark_name",
         # names of the examples

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
 import os
 import queue
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +23,7 @@ from pydantic_ai.messages import ModelMessage, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
 from voice_runtime import Settings, VoiceApp, VoiceSession, create_stt, create_transport, create_tts
-from voice_runtime.audio import beep, read_wav
+from voice_runtime.audio import Resampler, Wav, WavWriter, beep, decode_ulaw, read_wav, to_ulaw_8k
 from voice_runtime.audio.spelling import read_spelling, spell
 from voice_runtime.clock import LoopClock
 from voice_runtime.errors import TtsError
@@ -36,6 +37,7 @@ from voice_runtime.events import (
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.simulator import Carrier, EndedBy, Line, Phone, rest_app
 from voice_runtime.testing import PhoneTests, ScaledLoop, run
+from voice_runtime.testing.serving import voice_app_served
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
@@ -211,6 +213,57 @@ def test_place_from_code_ends_with_its_call(load: Load, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.endswith(": completed\n")
 
 
+async def raw_agent(load: Load, talk: Callable[[str], Awaitable[T]]) -> T:
+    """The example of an agent, served, with somebody who talks to its raw-audio socket."""
+    app = load("agent").app
+    app.clock = LoopClock(asyncio.get_running_loop(), time.time())
+    async with voice_app_served(app) as address:
+        return await talk(address.replace("http", "ws", 1) + "/voice/raw")
+
+
+def wav_of(text: str, rate: int) -> bytes:
+    resampler, file = Resampler(8000, rate), io.BytesIO()
+    with WavWriter(file, rate=rate, encoding="pcm16") as wav:
+        wav.write(resampler.process(decode_ulaw(spell(text))) + resampler.flush())
+    return file.getvalue()
+
+
+def read(pcm: bytes, rate: int) -> str:
+    return " ".join(word.text for word in read_spelling(to_ulaw_8k(Wav(rate, 1, "pcm16", pcm))))
+
+
+def test_files_are_answered_with_files(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simple client of docs/raw-audio.md gets one answer for each question."""
+    monkeypatch.setenv("VOICE_RAW_TOKEN", "secret")
+    questions = wav_of("two pizzas", 16000), wav_of("no more", 16000)
+    client = load("raw_simple")
+    answers = ten_times_as_fast(raw_agent(load, lambda url: client.ask(url, "secret", *questions)))
+    assert [read(read_wav(answer).data, 16000) for answer in answers] == [
+        "hello! what can i do for you? thank you. i heard: two pizzas. what else?",
+        "thank you. i heard: no more. what else?",
+    ]
+
+
+def test_a_stream_is_answered_with_a_stream(
+    load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The streaming client interrupts, is told so, and has played no more than was heard."""
+    monkeypatch.setenv("VOICE_RAW_TOKEN", "secret")
+    client = load("raw_streaming")
+    audio = bytes(20000) + read_wav(wav_of("wait two pizzas", 16000)).data + bytes(48000)
+
+    async def talk(url: str) -> str:
+        loudspeaker = client.Loudspeaker(asyncio.get_running_loop().time)
+        await client.main(url, "secret", audio, loudspeaker)
+        return read(bytes(loudspeaker.played), 16000)
+
+    heard = ten_times_as_fast(raw_agent(load, talk))
+    assert heard.startswith("hello! wh") and heard.endswith("thank you. i heard: wait two pizzas. what else?")
+    assert "for you?" not in heard
+    told = capsys.readouterr().out
+    assert "'type': 'clear'" in told and "'state': 'interrupted'" in told
+
+
 def test_echo_gives_the_callers_voice_back(load: Load, phone: PhoneTests) -> None:
     """What the caller says is heard again, as it was."""
 
@@ -380,6 +433,8 @@ def test_every_example_is_tested_here() -> None:
         "place_from_code",
         "plain_agent",
         "pydantic_ai_agent",
+        "raw_simple",
+        "raw_streaming",
         "record",
         "ring_parcel_desk",
         "test_my_agent",

@@ -1,6 +1,7 @@
 """Raw audio over any WebSocket: reads, feeds the call, sends what the call wants sent. Browsers and programs use it.
 
-What a client is to the call is its line's (`raw_line`).
+A client streams (`raw_line`), or sends a whole WAV file per message and gets one back (`raw_files`): its hello says so,
+or its first message is a file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final, assert_never
 from voice_runtime.events import CallEnd, CallEvent, EndReason
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.transport import CallInfo, CallPort, MediaSocket, OutboundItem, SocketClosed
+from voice_runtime.transports.raw_files import FilesLine
 from voice_runtime.transports.raw_line import ClientLine, StreamingLine
 from voice_runtime.transports.raw_outgoing import Outgoing
 from voice_runtime.wire.raw import BadMessage, Hangup, Hello, KeyPressed, MarkPlayed, decode, encode
@@ -107,7 +109,7 @@ class RawStream:
     async def run(self, call: CallPort) -> None:
         """Carry the call until it is over."""
         self._call, tasks, out = call, self._tasks, self._out
-        self._line = line = StreamingLine(call, self._hello, out)
+        self._line = line = FilesLine(call, out) if self.simple else StreamingLine(call, self._hello, out)
         if not self.simple:
             out.put(encode("ready", call=self.info.call_sid, format=self._hello.encoding, rate=self._hello.hz))
         watchers = [
@@ -115,8 +117,8 @@ class RawStream:
             tasks.start("watch", self._watch()),
             tasks.start("write", self._broken()),
             tasks.start("hangup", self._wanted_end(call)),
+            tasks.start("line", self._run(line)),
         ]
-        tasks.start("line", line.run())
         call.on_outbound(self._wire)
         end = CallEnd(EndReason.CONNECTION_LOST, "cancelled")
         try:
@@ -202,6 +204,10 @@ class RawStream:
                 return CallEnd(EndReason.SEND_STALLED, f"nothing could be sent for {limits.send_stall_seconds:g} s")
             if now() - self._received_at > limits.idle_seconds:
                 return CallEnd(EndReason.CONNECTION_LOST, f"nothing was received for {limits.idle_seconds:g} s")
+
+    async def _run(self, line: ClientLine) -> CallEnd:
+        await line.run()
+        return CallEnd(EndReason.CONNECTION_LOST, "the client is not served any more")
 
     async def _broken(self) -> CallEnd:
         error = await self._out.broken
