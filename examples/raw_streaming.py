@@ -36,10 +36,12 @@ class Loudspeaker:
 
 
 async def speak(voice: ClientConnection, audio: bytes) -> None:
-    piece = RATE // 50 * 2
+    """Piece by piece, each when a microphone would have it."""
+    now, piece = asyncio.get_running_loop().time, RATE // 50 * 2
+    began = now()
     for start in range(0, len(audio), piece):
+        await asyncio.sleep(began + start / 2 / RATE - now())
         await voice.send(audio[start : start + piece])
-        await asyncio.sleep(0.02)
 
 
 async def main(address: str, token: str, audio: bytes, loudspeaker: Loudspeaker) -> None:
@@ -55,7 +57,7 @@ async def main(address: str, token: str, audio: bytes, loudspeaker: Loudspeaker)
             print(told)
             if told["type"] == "clear":
                 loudspeaker.clear()
-            elif told["type"] == "state" and told["state"] == "listening" and speaking.done():
+            elif told.get("previous") == "speaking" and told["state"] == "listening" and speaking.done():
                 await voice.send(json.dumps({"type": "hangup"}))
 
 

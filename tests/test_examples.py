@@ -250,7 +250,7 @@ def test_a_stream_is_answered_with_a_stream(
     """The streaming client interrupts, is told so, and has played no more than was heard."""
     monkeypatch.setenv("VOICE_RAW_TOKEN", "secret")
     client = load("raw_streaming")
-    audio = bytes(20000) + read_wav(wav_of("wait two pizzas", 16000)).data + bytes(48000)
+    audio = bytes(20000) + read_wav(wav_of("stop it now", 16000)).data + bytes(48000)
 
     async def talk(url: str) -> str:
         loudspeaker = client.Loudspeaker(asyncio.get_running_loop().time)
@@ -258,7 +258,7 @@ def test_a_stream_is_answered_with_a_stream(
         return read(bytes(loudspeaker.played), 16000)
 
     heard = ten_times_as_fast(raw_agent(load, talk))
-    assert heard.startswith("hello! wh") and heard.endswith("thank you. i heard: wait two pizzas. what else?")
+    assert heard.startswith("hello! wh") and heard.endswith("thank you. i heard: stop it now. what else?")
     assert "for you?" not in heard
     told = capsys.readouterr().out
     assert "'type': 'clear'" in told and "'state': 'interrupted'" in told

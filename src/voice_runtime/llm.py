@@ -166,6 +166,17 @@ class History:
         """Raises KeyError when it is not there."""
         del self._items[key]
 
+    def summary(self, last: int | None = 10, width: int = 100) -> str:
+        """The conversation for people, a line for each item: the last `last` items, with `width` characters of each.
+
+        None for `last`: all of it, uncut. "..." is behind what was cut, and nothing else.
+        """
+        told = [_told(item) for item in self]
+        if last is not None:
+            told = told[max(len(told) - last, 0) :]
+            told = [(who, text if len(text) <= width else f"{text[:width].rstrip()}...") for who, text in told]
+        return "\n".join(f"{who}: {text}" for who, text in told)
+
     def to_json(self) -> list[dict[str, Any]]:
         """Plain values: {"role": "user", "text": ...}, {"role": "agent", ...}, {"role": "tool", ...}."""
         names = {kind: role for role, kind in _ROLES.items()}
@@ -175,6 +186,20 @@ class History:
     def from_json(cls, items: Iterable[Mapping[str, Any]]) -> History:
         """What `to_json` made. Raises ValueError for anything else."""
         return cls(_item(fields) for fields in items)
+
+
+def _told(item: Item) -> tuple[str, str]:
+    """Whose it is, and what, in one line."""
+    match item:
+        case UserItem(text, keys):
+            who, told = "user", f"{text} [keys: {keys}]" if keys else text
+        case AgentItem(text, interrupted):
+            who, told = "agent (interrupted)" if interrupted else "agent", text
+        case ToolItem(name, arguments, result):
+            who, told = "tool", f"{name}({arguments}) = {result}"
+        case _:
+            assert_never(item)
+    return who, " ".join(told.split())
 
 
 def _item(fields: Mapping[str, Any]) -> Item:

@@ -62,3 +62,35 @@ def test_a_turn_as_messages_of_a_chat_model() -> None:
         {"role": "assistant", "content": "It comes ..."},
         {"role": "user", "content": "I said stop"},
     ]
+
+
+def test_a_summary_for_people() -> None:
+    """The last items, cut where they are long and only there; or all of it, whole; tools and keys included."""
+    story = "word " * 40
+    history = History(
+        [
+            UserItem("hello\nthere"),
+            ToolItem("find", '{"id": 7}', '{"state": "lost"}'),
+            AgentItem("It is", interrupted=True),
+            UserItem("", keys="12"),
+            AgentItem(story),
+        ]
+    )
+    assert history.summary(last=4, width=20).splitlines() == [
+        'tool: find({"id": 7}) = {"...',
+        "agent (interrupted): It is",
+        "user: [keys: 12]",
+        "agent: word word word word...",
+    ]
+    assert history.summary(last=None) == "\n".join(
+        [
+            "user: hello there",
+            'tool: find({"id": 7}) = {"state": "lost"}',
+            "agent (interrupted): It is",
+            "user: [keys: 12]",
+            f"agent: {story.strip()}",
+        ]
+    )
+    assert len(history.summary().splitlines()[-1]) <= len("agent: ") + 100 + len("...")
+    assert History([UserItem("x" * 100)]).summary() == "user: " + "x" * 100
+    assert History().summary() == history.summary(last=0) == ""

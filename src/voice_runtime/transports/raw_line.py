@@ -47,10 +47,10 @@ class Microphone:
     def __init__(self, call: CallPort) -> None:
         self._call = call
         self._now = asyncio.get_running_loop().time
-        self._until = self._now()  # what has come lasts until then
+        self._heard_at = self._until = self._now()  # what has come lasts until then
 
     def hear(self, ulaw: bytes) -> None:
-        now = self._now()
+        self._heard_at = now = self._now()
         self._until = min(max(self._until, now) + len(ulaw) / SAMPLE_RATE, now + AHEAD_SECONDS)
         for piece in split_frames(ulaw, pad=None):
             self._call.caller_audio(piece)
@@ -59,7 +59,8 @@ class Microphone:
         """Fill in silence, for ever."""
         while True:
             await asyncio.sleep(GAP_SECONDS / 3)
-            if (missing := self._now() - self._until) >= GAP_SECONDS:
+            # A client that is slower than its audio is not mute: what comes late is no less connected.
+            if (missing := self._now() - max(self._until, self._heard_at)) >= GAP_SECONDS:
                 self.hear(bytes([SILENCE_BYTE]) * int(min(missing, AHEAD_SECONDS) * SAMPLE_RATE))
                 self._until = self._now()
 
