@@ -121,7 +121,8 @@ class Stopwatch:
                     self._saying = (0, None)
                 if turn is not None and utterance in turn.utterances:
                     turn.utterances.discard(utterance)
-                    return self._close(TurnOutcome.COMPLETED, now)
+                    if not turn.utterances and turn.answered_at is not None:
+                        return self._close(TurnOutcome.COMPLETED, now)
             case _:
                 pass
         return []
