@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -13,10 +12,10 @@ from voice_runtime.agent import Limits, Phrases
 from voice_runtime.audio.spelling import read_spelling
 from voice_runtime.errors import TtsError
 from voice_runtime.events import CallEnd, EndReason, Fault, TokensUsed
-from voice_runtime.llm import AgentItem, History, Part, ToolItem, Turn, Usage, UserItem
+from voice_runtime.llm import AgentItem, History, ToolItem, Turn, Usage, UserItem
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.simulator import CallRecord, EndedBy, Line
-from voice_runtime.testing import PhoneTests
+from voice_runtime.testing import Fail, PhoneTests, ScriptedBrain, Stall, Wait
 
 PHRASES = Phrases(
     fillers=("one moment.", "still looking."),
@@ -27,23 +26,15 @@ PHRASES = Phrases(
 )
 
 
-async def stalls(turn: Turn) -> AsyncIterator[str]:
-    await asyncio.Event().wait()
-    yield ""
+HALF = "it comes on thursday. at half"
 
 
-async def stalls_in_mid_sentence(turn: Turn) -> AsyncIterator[str]:
-    yield "it comes on thursday. at half"
-    await asyncio.Event().wait()
+def stalls() -> ScriptedBrain:
+    return ScriptedBrain(otherwise=Stall())
 
 
-async def raises_in_mid_sentence(turn: Turn) -> AsyncIterator[str]:
-    yield "it comes on thursday. at half"
-    raise ConnectionError("the model is gone")
-
-
-async def answers(turn: Turn) -> AsyncIterator[str]:
-    yield "yes."
+def answers() -> ScriptedBrain:
+    return ScriptedBrain(otherwise="yes.")
 
 
 async def asks_twice(line: Line) -> None:
@@ -70,7 +61,7 @@ def longest_silence(record: CallRecord) -> float:
 
 def test_a_brain_that_stalls_is_covered_up_apologised_for_and_given_up(phone: PhoneTests) -> None:
     """Fillers, an apology, another try; then the call ends, and says by whose fault. Never 4 s of silence."""
-    agent = Remembering(stalls, phrases=PHRASES)
+    agent = Remembering(stalls(), phrases=PHRASES)
     record = phone.call(desk(agent), asks_twice)
     turn = "one moment. still looking."
     assert ear(record) == f"{turn} sorry, say it again. {turn} sorry, call later."
@@ -82,7 +73,7 @@ def test_a_brain_that_stalls_is_covered_up_apologised_for_and_given_up(phone: Ph
 
 def test_a_brain_that_stalls_in_mid_sentence(phone: PhoneTests) -> None:
     """What is whole was said once; the half sentence is not."""
-    agent = Remembering(stalls_in_mid_sentence, phrases=PHRASES, limits=Limits(failures=1))
+    agent = Remembering(ScriptedBrain([HALF, Stall()]), phrases=PHRASES, limits=Limits(failures=1))
     record = phone.call(desk(agent), asks_once)
     assert ear(record) == "it comes on thursday. one moment. still looking. sorry, call later."
     assert longest_silence(record) < 4
@@ -90,7 +81,7 @@ def test_a_brain_that_stalls_in_mid_sentence(phone: PhoneTests) -> None:
 
 def test_a_brain_that_raises_in_mid_sentence(phone: PhoneTests) -> None:
     """The caller hears why there is no more, and the history what the caller heard."""
-    agent = Remembering(raises_in_mid_sentence, phrases=PHRASES)
+    agent = Remembering(ScriptedBrain(otherwise=[HALF, Fail()]), phrases=PHRASES)
     record = phone.call(desk(agent), asks_twice)
     said = "it comes on thursday. sorry, say it again. it comes on thursday. sorry, call later."
     assert ear(record) == said
@@ -100,38 +91,26 @@ def test_a_brain_that_raises_in_mid_sentence(phone: PhoneTests) -> None:
 
 def test_a_success_makes_good_for_a_failure(phone: PhoneTests) -> None:
     """Only failures in a row end the call."""
-    turns = 0
-
-    async def every_other(turn: Turn) -> AsyncIterator[str]:
-        nonlocal turns
-        turns += 1
-        if turns % 2:
-            raise ConnectionError
-        yield "yes."
 
     async def caller(line: Line) -> None:
         for _ in range(4):
             await says(line, "are you there now")
             await line.hear_out()
 
-    agent = Remembering(every_other, phrases=PHRASES)
+    agent = Remembering(ScriptedBrain(Fail(), "yes.", Fail(), "yes."), phrases=PHRASES)
     record = phone.call(desk(agent), caller)
     assert ear(record) == "sorry, say it again. yes. sorry, say it again. yes."
 
 
 def test_a_brain_that_says_nothing_has_failed(phone: PhoneTests) -> None:
     """An empty answer is silence, and nobody is left in that."""
-
-    async def mute(turn: Turn) -> AsyncIterator[str]:
-        yield " \n"
-
-    agent = Remembering(mute, phrases=PHRASES, limits=Limits(failures=1))
+    agent = Remembering(ScriptedBrain(" \n"), phrases=PHRASES, limits=Limits(failures=1))
     assert ear(phone.call(desk(agent), asks_once)) == "sorry, call later."
 
 
 def test_a_silent_caller_is_asked_twice_and_let_go(phone: PhoneTests) -> None:
     """Prompts, a goodbye that is heard, and a reason."""
-    agent = Remembering(answers, greeting="hello.", phrases=PHRASES)
+    agent = Remembering(answers(), greeting="hello.", phrases=PHRASES)
     record = phone.call(desk(agent), keeps_silent)
     assert ear(record) == "hello. are you there? hello? goodbye."
     assert agent.end is not None and agent.end.reason is EndReason.CALLER_SILENT
@@ -140,7 +119,7 @@ def test_a_silent_caller_is_asked_twice_and_let_go(phone: PhoneTests) -> None:
 
 def test_a_voice_that_stalls_ends_the_call_soon(phone: PhoneTests) -> None:
     """There is nobody left who could apologise."""
-    agent = Remembering(answers, greeting="hello.", phrases=PHRASES)
+    agent = Remembering(answers(), greeting="hello.", phrases=PHRASES)
     record = phone.call(desk(agent, tts=MockTts(stall_after_ms=0)), keeps_silent)
     assert record.seconds < 6
     assert agent.end is not None and agent.end.reason is EndReason.PROVIDER_FAILED
@@ -149,7 +128,7 @@ def test_a_voice_that_stalls_ends_the_call_soon(phone: PhoneTests) -> None:
 
 def test_a_voice_that_fails_ends_the_call_soon(phone: PhoneTests) -> None:
     """One more try, then the end."""
-    agent = Remembering(answers, greeting="hello.", phrases=PHRASES)
+    agent = Remembering(answers(), greeting="hello.", phrases=PHRASES)
     record = phone.call(desk(agent, tts=MockTts(fail_after_ms=0)), keeps_silent)
     assert record.seconds < 6
     assert agent.end is not None and agent.end.detail == "tts mock: failed as the test asked"
@@ -157,7 +136,7 @@ def test_a_voice_that_fails_ends_the_call_soon(phone: PhoneTests) -> None:
 
 def test_a_deaf_agent_says_so(phone: PhoneTests) -> None:
     """Without recognition there is no conversation."""
-    agent = Remembering(answers, greeting="hello.", phrases=PHRASES)
+    agent = Remembering(answers(), greeting="hello.", phrases=PHRASES)
     app = VoiceApp(stt=lambda: MockStt(die_after_ms=3000), tts=MockTts())
     app.call()(agent)
     assert ear(phone.call(app, keeps_silent)) == "hello. sorry, call later."
@@ -166,7 +145,7 @@ def test_a_deaf_agent_says_so(phone: PhoneTests) -> None:
 
 def test_limits_of_turns_and_of_time(phone: PhoneTests) -> None:
     """The turn after the last is answered with the goodbye; a call that is too long ends at the end of a sentence."""
-    agent = Remembering(answers, phrases=PHRASES, limits=Limits(max_turns=1))
+    agent = Remembering(answers(), phrases=PHRASES, limits=Limits(max_turns=1))
     assert ear(phone.call(desk(agent), asks_twice)) == "yes. goodbye."
     assert agent.end == CallEnd(EndReason.MAX_TURNS, "the agent's limit of 1 turns")
     assert agent.end.fault is Fault.AGENT
@@ -190,7 +169,7 @@ def test_who_talks_on_into_the_last_goodbye_hears_it_once_and_whole(phone: Phone
         await line.stay()
 
     farewell = replace(PHRASES, goodbye="we have talked for long enough now, so goodbye to you, and have a nice day.")
-    agent = Remembering(answers, phrases=farewell, limits=Limits(max_turns=1))
+    agent = Remembering(answers(), phrases=farewell, limits=Limits(max_turns=1))
     record = phone.call(desk(agent), talks_on)
     assert ear(record) == f"yes. {farewell.goodbye}"
     assert record.ended_by is not EndedBy.CALLER
@@ -200,11 +179,6 @@ def test_who_talks_on_into_the_last_goodbye_hears_it_once_and_whole(phone: Phone
 def test_hooks_and_tools_of_a_call(phone: PhoneTests) -> None:
     """Each hook is called in its moment; what a brain did with a tool stands where it was used; keys are a turn."""
     log: list[str] = []
-
-    async def looks_up(turn: Turn) -> AsyncIterator[Part]:
-        yield ToolItem("find", turn.keys, "thursday")
-        yield Usage(20, 5)
-        yield f"{turn.text} comes on thursday."
 
     class Hooked(Remembering):
         async def enter(self, call: VoiceSession) -> None:
@@ -226,7 +200,7 @@ def test_hooks_and_tools_of_a_call(phone: PhoneTests) -> None:
         line.press("42#")
         await line.hear_out()
 
-    agent = Hooked(looks_up)
+    agent = Hooked(ScriptedBrain([ToolItem("find", "42", "thursday"), Usage(20, 5), "{text} comes on thursday."]))
     phone.call(desk(agent), caller)
     assert log == ["enter", "user 42", "tokens", "agent order 42 comes on thursday.", "exit"]
     assert agent.remembered == [
@@ -238,11 +212,7 @@ def test_hooks_and_tools_of_a_call(phone: PhoneTests) -> None:
 
 def test_numbers_are_spoken_and_remembered_as_written(phone: PhoneTests) -> None:
     """The ear hears words; the brain gets back what it wrote."""
-
-    async def prices(turn: Turn) -> AsyncIterator[str]:
-        yield "That is $5 for code 482913."
-
-    agent = Remembering(prices)
+    agent = Remembering(ScriptedBrain("That is $5 for code 482913."))
 
     async def caller(line: Line) -> None:
         await says(line, "how much is it")
@@ -255,11 +225,8 @@ def test_numbers_are_spoken_and_remembered_as_written(phone: PhoneTests) -> None
 
 def test_the_first_sentence_is_said_while_the_brain_thinks_of_the_others(phone: PhoneTests) -> None:
     """Speech begins long before the text ends."""
-
-    async def slow(turn: Turn) -> AsyncIterator[str]:
-        for word in "This is the first sentence of it. And this is a later one.".split():
-            yield f"{word} "
-            await asyncio.sleep(0.2)
+    words = "This is the first sentence of it. And this is a later one.".split()
+    slow = ScriptedBrain([step for word in words for step in (f"{word} ", Wait(0.2))])
 
     async def caller(line: Line) -> None:
         await says(line, "tell me")
@@ -283,10 +250,7 @@ def test_a_voice_that_fails_in_mid_answer_is_apologised_for(phone: PhoneTests) -
             async for chunk in super().synthesize(text):
                 yield chunk
 
-    async def drones(turn: Turn) -> AsyncIterator[str]:
-        for _ in range(4):
-            yield "this is one. "
-            await asyncio.sleep(1.0)
+    drones = ScriptedBrain(otherwise=["this is one. ", Wait(1.0)] * 4)
 
     async def caller(line: Line) -> None:
         await says(line, "go on then")

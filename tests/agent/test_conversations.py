@@ -12,18 +12,13 @@ from voice_runtime.audio.spelling import read_spelling, spell
 from voice_runtime.events import EndReason
 from voice_runtime.llm import AgentItem, Item, Turn, UserItem
 from voice_runtime.simulator import EndedBy, Line
-from voice_runtime.testing import PhoneTests
+from voice_runtime.testing import PhoneTests, ScriptedBrain, Wait
 from voice_runtime.turns.policy import FloorPolicy
 
 
 def test_a_conversation(phone: PhoneTests) -> None:
     """The agent greets, is told what was said before, and answers; the history is what both heard."""
-    turns: list[Turn] = []
-
-    async def brain(turn: Turn) -> AsyncIterator[str]:
-        turns.append(turn)
-        yield "I heard **" + turn.text
-        yield "**. What else?"
+    brain = ScriptedBrain(otherwise="I heard **{text}**. What else?")
 
     async def caller(line: Line) -> None:
         await line.hear_out()
@@ -42,7 +37,7 @@ def test_a_conversation(phone: PhoneTests) -> None:
         AgentItem("I heard that is all. What else?"),
     ]
     assert agent.remembered == expected
-    assert turns[1] == Turn("that is all", "", tuple(expected[:3]), "Sell pizza.")
+    assert brain.turns[1] == Turn("that is all", "", tuple(expected[:3]), "Sell pizza.")
     assert ear(record) == " ".join(item.text.lower() for item in expected if isinstance(item, AgentItem))
     assert record.ended_by is EndedBy.CALLER
 
@@ -50,9 +45,8 @@ def test_a_conversation(phone: PhoneTests) -> None:
 LONG = "One is a number. Two is another number. Three comes after two. Four is the last of the numbers here."
 
 
-async def counts(turn: Turn) -> AsyncIterator[str]:
-    for word in LONG.split():
-        yield word + " "
+def counts() -> ScriptedBrain:
+    return ScriptedBrain(otherwise=LONG)
 
 
 def last_of_agent(agent: Remembering) -> AgentItem:
@@ -74,7 +68,7 @@ def test_an_interrupted_answer_is_remembered_as_far_as_it_was_heard(phone: Phone
         await line.wait_until_agent_stops(quiet_ms=300)
         await line.pause(0.3)
 
-    agent = Remembering(counts)
+    agent = Remembering(counts())
     record = phone.call(desk(agent), caller)
     heard = last_of_agent(agent)
     assert heard.interrupted
@@ -91,7 +85,7 @@ def test_mhm_does_not_stop_the_agent_nor_make_it_pause(phone: PhoneTests) -> Non
         await interrupted_by(line, "mhm")
         await line.hear_out()
 
-    agent = Remembering(counts)
+    agent = Remembering(counts())
     record = phone.call(desk(agent), caller)
     assert ear(record) == LONG.lower()
     assert last_of_agent(agent) == AgentItem(LONG)
@@ -106,7 +100,7 @@ def test_stop_stops_the_agent(phone: PhoneTests) -> None:
         await line.wait_until_agent_stops(quiet_ms=300)
         await line.pause(0.1)
 
-    agent = Remembering(counts)
+    agent = Remembering(counts())
     phone.call(desk(agent), caller)
     assert last_of_agent(agent).interrupted
 
@@ -124,7 +118,7 @@ def test_after_a_cough_the_agent_goes_on_at_the_same_word(phone: PhoneTests) -> 
         line.note("paused")
         await line.hear_out(quiet_ms=1500)
 
-    agent = Remembering(counts)
+    agent = Remembering(counts())
     record = phone.call(desk(agent), caller)
     assert ear(record, whole=True) == LONG.lower()
     assert last_of_agent(agent) == AgentItem(LONG)
@@ -133,11 +127,7 @@ def test_after_a_cough_the_agent_goes_on_at_the_same_word(phone: PhoneTests) -> 
 
 def test_a_turn_that_was_thought_about_too_early_leaves_no_trace(phone: PhoneTests) -> None:
     """Preemptive thinking: the brain is asked at once, and again when the caller goes on."""
-    asked: list[str] = []
-
-    async def brain(turn: Turn) -> AsyncIterator[str]:
-        asked.append(turn.text)
-        yield f"you said {turn.text}."
+    brain = ScriptedBrain(otherwise="you said {text}.")
 
     async def caller(line: Line) -> None:
         await says(line, "two pizzas")
@@ -147,7 +137,7 @@ def test_a_turn_that_was_thought_about_too_early_leaves_no_trace(phone: PhoneTes
 
     agent = Remembering(brain, policy=FloorPolicy(preemptive=True))
     record = phone.call(desk(agent), caller)
-    assert asked == ["two pizzas", "two pizzas and a salad"]
+    assert [turn.text for turn in brain.turns] == ["two pizzas", "two pizzas and a salad"]
     assert agent.remembered == [UserItem("two pizzas and a salad"), AgentItem("you said two pizzas and a salad.")]
     assert ear(record) == "you said two pizzas and a salad."
 
@@ -155,17 +145,13 @@ def test_a_turn_that_was_thought_about_too_early_leaves_no_trace(phone: PhoneTes
 def test_what_is_said_while_the_agent_thinks_takes_the_turn_back(phone: PhoneTests) -> None:
     """The answer to half of it is not heard."""
 
-    async def brain(turn: Turn) -> AsyncIterator[str]:
-        await asyncio.sleep(1.5)
-        yield f"you said {turn.text}."
-
     async def caller(line: Line) -> None:
         await says(line, "two pizzas")
         await line.pause(1.3)
         await says(line, "and a salad")
         await line.hear_out()
 
-    agent = Remembering(brain)
+    agent = Remembering(ScriptedBrain(otherwise=[Wait(1.5), "you said {text}."]))
     record = phone.call(desk(agent), caller)
     assert agent.remembered == [UserItem("two pizzas"), UserItem("and a salad"), AgentItem("you said and a salad.")]
     assert ear(record) == "you said and a salad."
@@ -179,7 +165,7 @@ def test_what_the_agent_heard_of_itself_when_the_caller_hangs_up(phone: PhoneTes
         await line.wait_until_agent_speaks()
         await line.pause(2.0)
 
-    agent = Remembering(counts)
+    agent = Remembering(counts())
     record = phone.call(desk(agent), caller)
     heard = last_of_agent(agent)
     assert heard.interrupted
@@ -197,7 +183,7 @@ def test_a_broken_hook_ends_the_call_with_an_apology(phone: PhoneTests) -> None:
         await line.stay()
 
     phone.expect(EndReason.HANDLER_FAILED)
-    record = phone.call(desk(Broken(counts, greeting="hello.")), caller)
+    record = phone.call(desk(Broken(counts(), greeting="hello.")), caller)
     assert ear(record).startswith("hello. i am sorry, something went wrong")
 
 
@@ -237,14 +223,8 @@ def test_an_answer_that_the_program_cuts_is_over(phone: PhoneTests) -> None:
 def test_a_brain_that_pauses_in_mid_sentence_is_not_waited_for(phone: PhoneTests) -> None:
     """What there is of the sentence is said up to a word; the rest follows, no word lost and none said twice."""
 
-    async def pauses(turn: Turn) -> AsyncIterator[str]:
-        yield "Your order is with the dri"
-        await asyncio.sleep(1.9)
-        yield "ver, Mr. "
-        await asyncio.sleep(1.0)
-        yield "Ng, and comes at 12 "
-        await asyncio.sleep(1.8)
-        yield "30 today."
+    steps = ("Your order is with the dri", Wait(1.9), "ver, Mr. ", Wait(1.0), "Ng, and comes at 12 ", Wait(1.8))
+    pauses = ScriptedBrain([*steps, "30 today."])
 
     async def caller(line: Line) -> None:
         await says(line, "where is it")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, assert_never
 
-from voice_runtime.llm import Part, ToolItem, Turn
+from voice_runtime.llm import Part, ToolItem, Turn, Usage
 
 __all__ = ["Answer", "Fail", "ScriptedBrain", "Stall", "Step", "UseTool", "Wait"]
 
@@ -41,7 +41,7 @@ class UseTool:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-Step: TypeAlias = str | ToolItem | UseTool | Wait | Stall | Fail
+Step: TypeAlias = str | ToolItem | Usage | UseTool | Wait | Stall | Fail
 Answer: TypeAlias = Step | Sequence[Step]
 """Steps in their order: `["It comes on Thursday. At half", Stall()]` stalls in mid-sentence, `Stall()` before the first
 word."""
@@ -51,7 +51,8 @@ class ScriptedBrain:
     """Gives `answers`, one for each turn; first of all the one in `on` whose pattern, a regular expression, is found in
     what the caller said or keyed, in any case. After the last, `otherwise` is given; without that, it raises.
 
-    Text comes word by word, as from a model. `turns` are those that it was asked, in order.
+    Text comes word by word, as from a model; `{text}` and `{keys}` are what the caller said and keyed. `turns` are
+    those that it was asked, in order.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class ScriptedBrain:
     async def __call__(self, turn: Turn) -> AsyncIterator[Part]:
         self.turns.append(turn)
         answer = self._answer(turn)
-        results: dict[str, str] = {}
+        results = {"text": turn.text, "keys": turn.keys}
         for step in (answer,) if isinstance(answer, Step) else answer:
             match step:
                 case str():
@@ -73,7 +74,7 @@ class ScriptedBrain:
                         step = step.replace(f"{{{name}}}", result)
                     for word in re.findall(r"\s*\S+|\s+$", step):
                         yield word
-                case ToolItem():
+                case ToolItem() | Usage():
                     yield step
                 case UseTool(name, arguments):
                     results[name] = await turn.tools.call(name, json.dumps(dict(arguments)))
