@@ -249,3 +249,29 @@ async def test_a_client_that_mutes_its_microphone_is_understood() -> None:
         await client.until(lambda: [told for told in client.of("transcript") if told["final"]])
         await socket.close()
         await listening
+
+
+async def test_too_large_too_quiet_and_gone() -> None:
+    """A large message is complained about, a client that says nothing is let go, and one that vanishes is noticed."""
+    agent = Remembering()
+    app = desk(agent, voice_raw_max_message_bytes=2048, voice_raw_idle_seconds=4.0)
+    tasks = TaskOwner("test")
+    async with raw_served(app) as url:
+        async with dial(url) as socket:
+            client = Client(socket)
+            listening = tasks.start("listen", client.listen())
+            await socket.send(json.dumps({"rate": 8000}))
+            await socket.send(bytes(4000))
+            await listening
+        assert [told["code"] for told in client.of("error")] == ["bad_audio"]
+        assert (client.told[-1]["reason"], client.ended_with) == ("connection_lost", 1000)
+        async with dial(url) as socket:
+            await socket.send("{}")
+            await socket.recv()
+            socket.transport.abort()
+        async with asyncio.timeout(30):
+            while len(agent.ends) < 2:  # noqa: ASYNC110 - the agent tells nobody
+                await asyncio.sleep(0.1)
+    # uvicorn calls a connection that is lost 1005, as it does a close without a code.
+    details = [end.detail for end in agent.ends if end]
+    assert details == ["nothing was received for 4 s", "the client closed the socket (1005)"]

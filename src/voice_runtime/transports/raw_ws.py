@@ -183,7 +183,7 @@ class RawStream:
         try:
             await self._socket.receive_until(over)
         except SocketClosed as closed:
-            if closed.code in (1000, 1001, 1005):
+            if closed.code in (1000, 1001, 1005):  # browsers close without a code, if the page gives none
                 return CallEnd(EndReason.CALLER_HUNG_UP, f"the client closed the socket ({closed.code})")
             return CallEnd(EndReason.CONNECTION_LOST, f"the socket broke ({closed.code})")
         return CallEnd(EndReason.CALLER_HUNG_UP, "the client hung up")
