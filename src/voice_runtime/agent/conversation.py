@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, assert_never
 
+from voice_runtime.agent.deafness import Deafness
 from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.mouth import Mouth
@@ -22,6 +23,7 @@ from voice_runtime.agent.stopwatch import TurnWatch
 from voice_runtime.agent.talk import AgentTalk
 from voice_runtime.agent.thinking import Thinking
 from voice_runtime.agent.toolbox import Toolbox
+from voice_runtime.agent.voice import HURRY_SECONDS, Voice, fault_of
 from voice_runtime.agent.watch import SilenceWatch
 from voice_runtime.errors import ConfigurationError
 from voice_runtime.events import (
@@ -88,6 +90,8 @@ class Conversation:
         call.talk = self._talk = AgentTalk(agent, self.history, self._mouth, self._start)
         self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)
         self._states = States(call.report_state)
+        self._voice = Voice(call)
+        self._deafness = Deafness(self._unheard)
         self._watch = SilenceWatch(call, agent.limits.patience, self._break_silence)
         self._tasks = TaskOwner("agent")  # turns and utterances
         self._services = TaskOwner("agent")  # what runs beside them
@@ -96,7 +100,6 @@ class Conversation:
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._turns = 0
         self._failures = 0  # in a row
-        self._voice_fault = ""
         self._ending = False
         self._spend: Spend | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -136,6 +139,7 @@ class Conversation:
         """Let what was said last be accounted for, if the call has ended; end the rest."""
         self._tell(on.CallEnded())
         self._ears.close()
+        self._deafness.close()
         self._mouth.close()
         for timer in self._timers.values():
             timer.cancel()
@@ -146,14 +150,13 @@ class Conversation:
     # -- events in, commands out ---------------------------------------------------------------------------------------
 
     def _happened(self, event: CallEvent) -> None:
+        self._voice.happened(event)
         match event:
             case UtteranceAudible() | UtteranceFinished():
                 self._mouth.happened(event)
                 self._states.happened(event, self._floor.state)
             case ProviderFailed(kind="stt"):
-                self._end(EndReason.PROVIDER_FAILED, _fault(event), self._agent.phrases.failed_goodbye)
-            case ProviderFailed(kind="tts"):
-                self._voice_fault = _fault(event)
+                self._end(EndReason.PROVIDER_FAILED, fault_of(event), self._agent.phrases.failed_goodbye)
             case _:
                 self._ears.hear(event, agent_speaks=self._floor.state in (State.SPEAKING, State.PAUSED))
 
@@ -166,6 +169,7 @@ class Conversation:
         try:
             while self._events:
                 self._measured.told(told := self._events.popleft())
+                self._deafness.told(told)
                 for command in self._floor.handle(told, self._call.clock.monotonic()):
                     self._do(command)
                     self._measured.did(command)
@@ -235,7 +239,7 @@ class Conversation:
     def _spoken(self, reply: Reply, outcome: PlaybackOutcome) -> None:
         if self._thinking.spoken(reply, outcome):
             self._failures = 0
-        if outcome is PlaybackOutcome.FAILED and not self._failed(self._voice_fault or "tts"):
+        if outcome is PlaybackOutcome.FAILED and not self._failed(self._voice.fault):
             self._talk.say(self._agent.phrases.apology)
         self._measured.spoken(reply.heard, reply.unfinished)
         if reply.heard:
@@ -244,21 +248,31 @@ class Conversation:
 
     # -- when something fails, or is slow ------------------------------------------------------------------------------
 
-    def _break_silence(self) -> None:
-        """The caller waits, and has heard nothing for as long as anybody's patience lasts."""
+    def _break_silence(self) -> float:
+        """The caller waits, and has heard nothing for as long as anybody's patience lasts. How long to wait now."""
         reply = self._mouth.current or self._thinking.reply
         if reply is None:
+            return self._agent.limits.patience
+        if reply.starved:
+            if reply is self._thinking.reply:
+                self._thinking.late()
+            else:
+                reply.give_up()
+            return self._agent.limits.patience
+        if self._voice.is_gone():
+            self._call.request_disconnect(EndReason.PROVIDER_FAILED, self._voice.fault)
+        elif filler := self._thinking.filler(reply, self._voice.has_ready):
+            self._mouth.begin_again_with(filler)
+        return HURRY_SECONDS
+
+    def _unheard(self, times: int) -> None:
+        """The caller has spoken, and no words came of it."""
+        if self._floor.state is not State.LISTENING:
             return
-        if not reply.starved:
-            reply.silences += 1
-            if reply.silences > 1:  # there is text, and the voice makes no sound of it: there is no other to say so
-                self._call.request_disconnect(EndReason.PROVIDER_FAILED, self._voice_fault or "tts: no audio in time")
-            return
-        reply.silences = 0
-        if reply is self._thinking.reply:
-            self._thinking.late()
+        if times > self._agent.limits.failures:
+            self._end(EndReason.PROVIDER_FAILED, "stt: no words for a voice", self._agent.phrases.failed_goodbye)
         else:
-            reply.give_up()
+            self._talk.say(self._agent.phrases.unheard)
 
     def _failed(self, why: str) -> bool:
         """A turn failed. Whether that was one too many, and the call ends."""
@@ -305,7 +319,3 @@ class Conversation:
         if error is not None and not self._crash.done():
             self._crash.set_exception(error)
             self._crash.exception()  # it counts as seen: the task that failed was logged
-
-
-def _fault(event: ProviderFailed) -> str:
-    return f"{event.kind} {event.provider}: {event.reason} {event.detail}".strip()

@@ -13,7 +13,8 @@ __all__ = ["Limits", "Phrases"]
 class Phrases:
     """Said as they are. `fillers`: one after the other while an answer takes its time, then `apology`, and the turn is
     given up. `holding`: while a tool takes its time, once a turn. `still_there`: to a caller who says nothing; of fewer
-    phrases than prompts, the last is said again. `goodbye` ends a call, `failed_goodbye` one that cannot go on.
+    phrases than prompts, the last is said again. `unheard`: to one who spoke, and no words came of it. `goodbye` ends a
+    call, `failed_goodbye` one that cannot go on.
     """
 
     fillers: tuple[str, ...] = ("One moment, please.", "I am still looking into it.")
@@ -22,11 +23,13 @@ class Phrases:
     goodbye: str = "Thank you for calling. Goodbye."
     failed_goodbye: str = "I am sorry, something is wrong on our side. Please call again later. Goodbye."
     holding: str = "Let me have a look."
+    unheard: str = "I am sorry, I did not understand you. Could you say it again?"
 
     @property
     def all(self) -> tuple[str, ...]:
         """What may be needed when nothing else works comes first."""
-        return (self.apology, self.failed_goodbye, *self.fillers, self.holding, *self.still_there, self.goodbye)
+        last = (self.holding, self.unheard, *self.still_there, self.goodbye)
+        return (self.apology, self.failed_goodbye, *self.fillers, *last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,12 @@ class Mouth:
         self._replies[number].want(Wanted.PAUSE)
         self._call.interrupt()
 
+    def begin_again_with(self, phrase: str) -> None:
+        """Cut short what is being said: `phrase`, and then what of it was not heard."""
+        if (reply := self.current) is not None:
+            reply.begin_again_with(phrase)
+            self._call.interrupt()
+
     def resume(self, number: int) -> None:
         self._replies[number].want(Wanted.SOUND)
 

@@ -53,7 +53,7 @@ class Reply:
         self.handle = SpeechHandle()
         self.wanted = Wanted.SOUND
         self.heard = ""
-        self.silences = 0  # in a row, with something to say
+        self._first = ""  # to be said when it is begun again
 
     # -- the text ------------------------------------------------------------------------------------------------------
 
@@ -142,11 +142,18 @@ class Reply:
         self._cut = self._cut or wanted is Wanted.PAUSE
         self._news.set()
 
+    def begin_again_with(self, phrase: str) -> None:
+        """It has been cut short, and goes on with this, and then with what was not heard."""
+        self._cut, self._first = True, phrase
+
     async def begin(self) -> bool:
         """Wait while it is paused. Whether it is to be said then."""
         while self.wanted is Wanted.PAUSE:
             await self._changed()
         self._cut = False
+        if self._first:
+            self._sentences.insert(0, self._first)
+            self._first = ""
         return self.wanted is Wanted.SOUND and self.unfinished
 
     @property

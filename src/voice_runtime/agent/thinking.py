@@ -15,11 +15,13 @@ from voice_runtime.agent.pauses import Pauses
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
 from voice_runtime.agent.stopwatch import TurnWatch
 from voice_runtime.agent.toolbox import Toolbox, TurnTools
+from voice_runtime.errors import ProviderError
 from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched, TokensUsed
 from voice_runtime.llm import AgentItem, History, Part, ToolItem, Turn, Usage, UserItem
 from voice_runtime.session import VoiceSession
 from voice_runtime.session.synthesis import closing
 from voice_runtime.turns import events as on
+from voice_runtime.turns.verbalise import language_for, verbalise
 
 if TYPE_CHECKING:
     from voice_runtime.agent.agent import Agent
@@ -139,6 +141,14 @@ class Thinking:
             self._stop(turn)
             self._give_up(turn, "brain: no answer in time")
 
+    def filler(self, reply: Reply, ready: Callable[[str], bool]) -> str:
+        """The next filler, if that is the answer and the filler can be said at once; else nothing."""
+        turn = self._turn
+        if turn is None or turn.reply is not reply or not turn.fillers:
+            return ""
+        spoken = verbalise(turn.fillers[0].strip(), language_for(self._agent.language), self._agent.pronunciations)
+        return turn.fillers.popleft() if ready(spoken.text) else ""
+
     # -- asking the brain ----------------------------------------------------------------------------------------------
 
     async def _think(self, turn: _Turn) -> None:
@@ -150,7 +160,7 @@ class Thinking:
                 raise ValueError("the brain said nothing")
         except Exception as error:  # whatever a brain raises: the caller hears an apology, and the call goes on
             log.error("call %s: the brain failed", self._call.call_sid, exc_info=error)
-            self._give_up(turn, f"brain: {error!r}")
+            self._give_up(turn, f"brain {error}" if isinstance(error, ProviderError) else f"brain: {error!r}")
         else:
             self._over(turn)
 

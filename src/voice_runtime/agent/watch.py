@@ -11,12 +11,15 @@ __all__ = ["SilenceWatch"]
 
 
 class SilenceWatch:
-    """Calls `on_silence` after each `patience` seconds in which the caller waited and nothing sounded."""
+    """Calls `on_silence` after `patience` seconds in which the caller waited and nothing sounded, and again, if nothing
+    sounds, after as many as it returns.
+    """
 
-    def __init__(self, call: VoiceSession, patience: float, on_silence: Callable[[], None]) -> None:
+    def __init__(self, call: VoiceSession, patience: float, on_silence: Callable[[], float]) -> None:
         self._call = call
         self._patience = patience
         self._on_silence = on_silence
+        self._left = patience  # of it, in this silence
         self._since = 0.0  # what was before does not count
         self._waits = asyncio.Event()
 
@@ -25,7 +28,7 @@ class SilenceWatch:
         if not waits:
             self._waits.clear()
         elif not self._waits.is_set():
-            self._since = self._call.clock.monotonic()
+            self._since, self._left = self._call.clock.monotonic(), self._patience
             self._waits.set()
 
     async def run(self) -> None:
@@ -33,9 +36,12 @@ class SilenceWatch:
         while True:
             await self._waits.wait()
             now = self._call.clock.monotonic()
-            left = self._patience - min(self._call.stream.quiet_seconds(), now - self._since)
+            quiet, since = self._call.stream.quiet_seconds(), now - self._since
+            if quiet < since:  # something has sounded
+                self._left = self._patience
+            left = self._left - min(quiet, since)
             if left > 0:
                 await asyncio.sleep(max(left, 0.01))
             else:
                 self._since = now  # what is done about it takes its time, too
-                self._on_silence()
+                self._left = self._on_silence()

@@ -94,6 +94,8 @@ class FallbackTts:
                 if link.breaker.succeeded():
                     tell(ProviderRecovered(0.0, "tts", link.name))
                 return
+        if isinstance(error, TtsError) and len(failures) == 1:
+            raise error  # by its own name
         raise _for_all(failures) from error
 
     def _let_go(self, link: Link[StreamingTts], attempt: Attempt[bytes], tell: Tell) -> None:

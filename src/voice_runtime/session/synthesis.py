@@ -13,7 +13,7 @@ from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwi
 from voice_runtime.phrase_cache import PhraseCache
 from voice_runtime.tasks import closing
 from voice_runtime.tts import SpeechPart, synthesis_of
-from voice_runtime.turns.heard import Segment, Voice, WordTime, heard, spoken_by
+from voice_runtime.turns.heard import Segment, VoicePart, WordTime, heard, spoken_by
 from voice_runtime.turns.spoken import Spoken
 
 __all__ = ["Sound", "Speech", "closing"]
@@ -36,7 +36,7 @@ class Speech:
         self._tts = tts
         self._tell = tell
         self._phrases = phrases
-        self._voices: list[Voice] = []  # of the piece that is being made
+        self._voices: list[VoicePart] = []  # of the piece that is being made
         self._words: list[WordTime] = []  # of the same, where the voice tells them
         self._pieces = _one(text) if isinstance(text, str) else aiter(text)
         self._segments: list[Segment] = []
@@ -56,7 +56,7 @@ class Speech:
             async for piece in self._pieces:
                 spoken = Spoken(piece) if isinstance(piece, str) else piece
                 self._segments.append(Segment(spoken, 0, complete=False))
-                self._voices, self._words = [Voice(0, 0)], []
+                self._voices, self._words = [VoicePart(0, 0)], []
                 async with closing(self._synthesis(spoken.text)) as made:
                     async for part in made:
                         if isinstance(part, bytes):
@@ -74,7 +74,7 @@ class Speech:
     def _changed(self, event: ProviderSwitched | ProviderRecovered) -> None:
         """Of the voice."""
         if isinstance(event, ProviderSwitched):
-            self._voices.append(Voice(len(event.said), self._segments[-1].size))
+            self._voices.append(VoicePart(len(event.said), self._segments[-1].size))
         self._tell(event)
 
     async def _synthesis(self, text: str) -> AsyncIterator[SpeechPart]:

@@ -10,7 +10,7 @@ from voice_runtime.audio.frames import SAMPLE_RATE
 from voice_runtime.turns.lexicon import tokens
 from voice_runtime.turns.spoken import Spoken
 
-__all__ = ["Heard", "Segment", "Voice", "WordTime", "heard", "spoken_by"]
+__all__ = ["Heard", "Segment", "VoicePart", "WordTime", "heard", "spoken_by"]
 
 _BYTES_PER_CHARACTER: Final = SAMPLE_RATE / 15  # 15 characters a second: a voice of usual speed
 
@@ -37,7 +37,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class VoicePart:
     """A voice took over a sentence: it says spoken.text[begin:], from `start` bytes of the segment on."""
 
     begin: int
@@ -81,7 +81,7 @@ def _last_word(segment: Segment, reach: int) -> tuple[int, int]:
     return max((place for place in known if place[1] <= reach), default=(0, 0))
 
 
-def spoken_by(voices: Sequence[Voice], segment: Segment) -> Segment:
+def spoken_by(voices: Sequence[VoicePart], segment: Segment) -> Segment:
     """The segment that several voices said, one after the other: with the times of its words, as each spoke them."""
     text = segment.spoken.text
     words: list[WordTime] = []
