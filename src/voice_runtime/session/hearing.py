@@ -38,6 +38,7 @@ RETRY_SECONDS = 1.0
 STOP_TIMEOUT = 5.0
 SLOW_CALLBACK_SECONDS = 0.1
 STALLED_FRAMES = 50
+STALLED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ class Hearing:
                     await self._stop(stt)  # the end of the call came first, and stopped what was not there yet
                     return
                 self._dropped_before = session.frames.dropped
+                session.frames.on_backlog = self._piled_up
                 session.frames.on_drop = self._dropped  # not before: a call that nobody listens to drops all the time
                 self._started = stt
                 return
@@ -209,6 +211,24 @@ class Hearing:
         stt, frames = self._session.stt, self._session.frames
         if stt is None or self._dropped_before is None or frames.dropped - self._dropped_before < STALLED_FRAMES:
             return
+        self._stalled(stt)
+
+    def _piled_up(self) -> None:
+        """Audio waits. If none of it is taken for a moment more, recognition hangs: a loop that stood still does not."""
+        self._session.frames.on_backlog = None
+        frames, stt = self._session.frames, self._started
+        asyncio.get_running_loop().call_later(STALLED_SECONDS, self._still_piled_up, frames.taken, stt)
+
+    def _still_piled_up(self, taken: int, stt: SttProvider | None) -> None:
+        frames = self._session.frames
+        if stt is None or stt is not self._started or self._dropped_before is None:
+            return
+        if frames.taken == taken:
+            self._stalled(stt)
+        else:
+            frames.on_backlog = self._piled_up
+
+    def _stalled(self, stt: SttProvider) -> None:
         self._dropped_before = None
         log.error("speech recognition takes no audio any more: this call is deaf")
         if stt.on_error is not None:

@@ -11,6 +11,9 @@ from voice_runtime.session.loops import run_on_loop
 
 __all__ = ["FrameSubscription", "InboundQueue"]
 
+BACKLOG_FRAMES = 100
+"""2 s."""
+
 
 class InboundQueue(asyncio.Queue["bytes | None"]):
     """Frames of the caller, mu-law, `None` at the end. At most `limit` frames wait; then the oldest go, counted.
@@ -25,6 +28,9 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         self.awaited = False
         """Somebody reads this queue, or is about to. If not, and the call's audio is read elsewhere, it stays empty."""
         self.on_drop: Callable[[], None] | None = None
+        self.on_backlog: Callable[[], None] | None = None
+        """Called on the loop when so much waits that whoever reads may have stopped: each time it has become so much."""
+        self._offered = 0
         self.arrive: Callable[[bytes | None], None] = self.offer
         """Where frames of other threads go, on the loop: the session has more readers than this queue."""
         self._crossing: deque[bytes | None] = deque(maxlen=limit)
@@ -34,11 +40,20 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         """Add a frame, on the loop. Never waits, never refuses. The hot path: `put_nowait` costs
         twice as much, for bookkeeping of `join` that nobody asks for."""
         waiting: deque[bytes | None] = self._queue  # type: ignore[attr-defined]
-        if len(waiting) >= self.limit:
+        size = len(waiting)
+        if size >= self.limit:
             self._drop_oldest(waiting)
+        elif size == BACKLOG_FRAMES and self.on_backlog is not None:
+            self.on_backlog()
         waiting.append(frame)
+        self._offered += 1
         if self._getters:  # type: ignore[attr-defined]
             self._wakeup_next(self._getters)  # type: ignore[attr-defined]
+
+    @property
+    def taken(self) -> int:
+        """How many frames have gone, one way or another."""
+        return self._offered - len(self._queue)  # type: ignore[attr-defined]
 
     def get(self) -> Coroutine[Any, Any, bytes | None]:
         self.awaited = True
