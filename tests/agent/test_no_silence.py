@@ -130,7 +130,6 @@ async def asks_twice(line: Line) -> None:
         await line.hear_out(quiet_ms=4200)
 
 
-
 def call(phone: PhoneTests, agent: Remembering, stt: Callable[[], object], tts: object) -> CallRecord:
     app = VoiceApp(stt=stt, tts=tts)  # type: ignore[arg-type]
     app.call()(agent)

@@ -214,7 +214,7 @@ class Hearing:
         self._stalled(stt)
 
     def _piled_up(self) -> None:
-        """Audio waits. If none of it is taken for a moment more, recognition hangs: a loop that stood still does not."""
+        """Audio waits. If none is taken for a moment more, recognition hangs: after a loop that stood still, it is."""
         self._session.frames.on_backlog = None
         frames, stt = self._session.frames, self._started
         asyncio.get_running_loop().call_later(STALLED_SECONDS, self._still_piled_up, frames.taken, stt)

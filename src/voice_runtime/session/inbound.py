@@ -29,7 +29,7 @@ class InboundQueue(asyncio.Queue["bytes | None"]):
         """Somebody reads this queue, or is about to. If not, and the call's audio is read elsewhere, it stays empty."""
         self.on_drop: Callable[[], None] | None = None
         self.on_backlog: Callable[[], None] | None = None
-        """Called on the loop when so much waits that whoever reads may have stopped: each time it has become so much."""
+        """Called on the loop when so much has come to wait that whoever reads may have stopped."""
         self._offered = 0
         self.arrive: Callable[[bytes | None], None] = self.offer
         """Where frames of other threads go, on the loop: the session has more readers than this queue."""
