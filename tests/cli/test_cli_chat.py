@@ -19,7 +19,9 @@ from voice_runtime.cli import app
 PROGRAM = """
 import asyncio
 from voice_runtime import VoiceApp
+from voice_runtime.audio import beep
 from voice_runtime.agent import Agent
+from voice_runtime.turns.policy import FloorPolicy
 
 LONG = "One is a number. Two is another number. Three comes after two."
 
@@ -29,6 +31,7 @@ async def brain(turn):
     yield LONG if "count" in turn.text else f"I heard {turn.text or turn.keys}."
 
 agent = Agent(brain, greeting="Hello!")
+impatient = Agent(brain, greeting="Hello!", policy=FloorPolicy(silence=(0.1, 5.0)))
 app = VoiceApp(stt="elevenlabs", tts="elevenlabs")
 app.call()(agent)
 two = VoiceApp()
@@ -42,6 +45,7 @@ class Broken(Agent):
 broken = Broken(brain)
 
 async def handler(call):
+    await call.play(beep(ms=500))
     await call.say(f"{call.caller_number}?")
     heard = await call.listen()
     await call.say(f"Hi {heard}.")
@@ -76,7 +80,13 @@ def test_a_handler_that_is_no_agent_answers_too() -> None:
     """It listens and says, and is done."""
     result = typed("Ann\n", "desk:handler", "--from", "+15550001234")
     assert result.exit_code == 0, result.output
-    assert said(result) == ["agent +15550001234?", "caller Ann", "agent Hi Ann.", "end handler_returned"]
+    assert said(result) == [
+        "agent (0.5 s of sound)",
+        "agent +15550001234?",
+        "caller Ann",
+        "agent Hi Ann.",
+        "end handler_returned",
+    ]
 
 
 def test_a_brain_that_fails_is_one_line_and_an_apology() -> None:
@@ -137,6 +147,12 @@ def test_what_cannot_be_talked_to_is_told_in_a_line(target: str, why: str) -> No
     result = typed("hi\n", target)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"voice-runtime: {why}") and result.stderr.count("\n") == 1
+
+
+def test_a_silent_caller_is_only_asked_when_that_is_wanted() -> None:
+    """Typing takes its time."""
+    assert "Are you still there?" in typed(":pause 0.3\n", "desk:impatient", "--silence").stdout
+    assert said(typed(":pause 0.3\n", "desk:impatient")) == ["agent Hello!", "end caller_hung_up"]
 
 
 def test_ctrl_c_hangs_up(tmp_path: Path) -> None:

@@ -67,6 +67,18 @@ def test_an_interrupted_answer_is_a_turn_as_far_as_it_was_heard(talking: Talking
         assert call.agent_said("One is a number") and not call.agent_said("numbers here")
 
 
+def test_history_and_ear_agree_wherever_the_caller_interrupts() -> None:
+    """To the word: in text nothing is estimated."""
+    for tenth in range(2, 60):
+        with talk(Agent(ScriptedBrain(COUNTS, "Very well."))) as call:
+            call.say("count for me please", hear_out=False)
+            call.interrupt_after(tenth / 10, "stop it now")
+            whole = call.heard.removesuffix("very well.").split()
+            remembered = call.turns[0].agent.lower().split()
+            assert remembered == whole[: len(remembered)]
+            assert len(whole) - len(remembered) <= 1, (tenth, call.heard, call.turns[0].agent)
+
+
 def test_keys_are_a_turn(talking: Talking) -> None:
     """What is keyed in is what the caller says."""
     brain = ScriptedBrain(on={"7216#?": "Order 7216 comes on Thursday."}, otherwise="Key in your number.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from voice_runtime.cli.signals import on_signals
 from voice_runtime.cli.simulate.keyboard import Keyboard
 from voice_runtime.cli.target import Answerer, load_answerer
 from voice_runtime.events import CallEnd, EndReason
-from voice_runtime.switchboard import Handler, Switchboard
+from voice_runtime.switchboard import Switchboard
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.transport import CallInfo
 from voice_runtime.transports.text_line import TextLine
@@ -69,6 +68,8 @@ async def _call(chat: Chat, answerer: Answerer, screen: ChatScreen, *, patient: 
     session.stt, session.tts = line.recogniser, TextVoice(SPEAKING_PACE if chat.slowly else AT_ONCE)
     screen.follow(session)
     handler = answerer.handler
+    if isinstance(handler, Agent) and not chat.silence:  # who types takes longer than who talks
+        handler.policy = replace(handler.policy, silence=())
     caller = ChatCaller(line, FloorWatch(session), screen, patient=patient, agent=isinstance(handler, Agent))
     if not patient:
         screen.say("type what the caller says, or :help; Ctrl-D hangs up", "dim")
@@ -76,15 +77,6 @@ async def _call(chat: Chat, answerer: Answerer, screen: ChatScreen, *, patient: 
     keyboard.start()
     with on_signals(line.hang_up):
         tasks.start("caller", caller.type(keyboard))
-        end = await Switchboard().carry(session, line, _at_leisure(handler, silence=chat.silence))
+        end = await Switchboard().carry(session, line, handler)
         await tasks.close()
     return end, caller.failures
-
-
-def _at_leisure(handler: Handler, *, silence: bool) -> Handler:
-    """Who types takes longer than who talks: an agent that does not ask whether they are still there."""
-    if not isinstance(handler, Agent) or silence:
-        return handler
-    patient = copy.copy(handler)
-    patient.policy = replace(handler.policy, silence=())
-    return patient
