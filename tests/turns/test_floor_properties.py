@@ -65,9 +65,9 @@ events: st.SearchStrategy[Event] = st.one_of(
 steps = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.3, 0.7, 2.0, 6.0]), events), max_size=40)
 
 
-def run(policy: FloorPolicy, script: list[tuple[float, Event]]) -> FloorPlay:
+def run(policy: FloorPolicy, script: list[tuple[float, Event]], kind: type[FloorPlay] = FloorPlay) -> FloorPlay:
     """Play the script; nobody reuses the number of an utterance that has ended."""
-    play = FloorPlay(policy)
+    play = kind(policy)
     play.at(0.0, CallStarted())
     for number, (delay, event) in enumerate(script):
         if isinstance(event, UtteranceQueued):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from floor_play import FloorPlay
+from hypothesis import given, settings
+from test_floor_properties import policies, run, steps
 
 from voice_runtime.events import (
     AgentInterrupted,
@@ -199,3 +202,54 @@ def test_an_interrupted_turn_waits_for_the_account_of_what_was_sent() -> None:
     over = UtteranceFinished(3.1, 1, "", PlaybackOutcome.INTERRUPTED, 0, 0, 0, "", 2.2, 2.2, 10)
     play.note(play.watch.uttered(over))
     assert play.told[-1].startswith("turn 1 interrupted 1200: ")
+
+
+class Session(Play):
+    """A session that says what the floor starts, and is done with what it stops a little later."""
+
+    def __init__(self, policy: FloorPolicy | None = None) -> None:
+        super().__init__(policy)
+        self.measured: list[TurnMeasured] = []
+        self.taken: list[int] = []
+        self._saying = False
+
+    def note(self, events: list[CallEvent]) -> None:
+        self.measured += [event for event in events if isinstance(event, TurnMeasured)]
+        self.taken += [event.turn for event in events if isinstance(event, CallerTurnTaken)]
+
+    def _feed(self, event: on.Event) -> list[str]:
+        if isinstance(event, on.UtteranceEnded):
+            self.silent()
+        done = len(self.commands)
+        lines = super()._feed(event)
+        for command in self.commands[done:]:
+            if isinstance(command, do.StartSpeech):
+                self.silent()
+                self._saying = True
+                self.note(self.watch.uttered(UtteranceStarted(self.now, command.utterance, "")))
+        return lines
+
+    def silent(self) -> None:
+        if self._saying:
+            self._saying = False
+            over = UtteranceFinished(self.now, 0, "", PlaybackOutcome.PLAYED, 0, 0, 0, "", self.now, self.now, 10)
+            self.note(self.watch.uttered(over))
+
+
+@settings(max_examples=200, deadline=None)
+@given(policies, steps)
+def test_every_turn_is_measured_once_whatever_happens(
+    policy: FloorPolicy, script: list[tuple[float, on.Event]]
+) -> None:
+    """In any order of events: each turn that was begun is told once, each that is real is taken once, and the stages
+    are the latency."""
+    play = run(policy, script, Session)
+    assert isinstance(play, Session)
+    play.at(play.now, on.CallEnded())
+    play.note(play.watch.call_ended(play.now, None, None))
+    begun = [command.turn for command in play.commands if isinstance(command, do.BeginTurn)]
+    assert sorted(turn.turn for turn in play.measured) == begun
+    assert play.taken == [command.turn for command in play.commands if isinstance(command, do.CommitTurn)]
+    for turn in play.measured:
+        assert turn.latency_ms is None or turn.latency_ms == pytest.approx(sum(time.ms for time in turn.stages))
+        assert all(time.ms >= 0 for time in turn.stages) and turn.began_at <= turn.at
