@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from voice_runtime.errors import ProviderLoadError
 from voice_runtime.registry import VAD
 
-__all__ = ["DEFAULT_VAD", "NO_VAD", "CallDetector", "Vad", "VoiceListener", "configured_vad", "create_vad"]
+__all__ = [
+    "DEFAULT_VAD",
+    "NO_VAD",
+    "CallDetector",
+    "Vad",
+    "VadWithBatches",
+    "VoiceListener",
+    "configured_vad",
+    "create_vad",
+]
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +64,13 @@ class Vad(Protocol):
 
     async def aclose(self) -> None:
         """All calls are over."""
+
+
+class VadWithBatches(Vad, Protocol):
+    """One that decides for many calls together, and tells how long that took."""
+
+    on_batch: Callable[[float], None] | None
+    """Called on the loop after each batch, with the seconds of work in it."""
 
 
 def create_vad(provider: str = DEFAULT_VAD, **options: object) -> Vad:

@@ -12,6 +12,7 @@ from voice_runtime.llm import Part, Turn, Usage
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.settings import Settings
 from voice_runtime.simulator import Line
+from voice_runtime.vad import Vad
 
 SECRET = "my pin is four two"
 
@@ -28,7 +29,7 @@ async def caller(line: Line) -> None:
     await line.hear_out()
 
 
-def desk(*, settings: Settings | None = None, agent: Agent | None = None) -> VoiceApp:
-    app = VoiceApp(stt=MockStt, tts=MockTts(), settings=settings)
+def desk(*, settings: Settings | None = None, agent: Agent | None = None, vad: Vad | None = None) -> VoiceApp:
+    app = VoiceApp(stt=MockStt, tts=MockTts(), vad=vad, settings=settings)
     app.call()(agent or Agent(brain, greeting="Hello!"))
     return app

@@ -108,3 +108,17 @@ def test_labels_are_few_whatever_providers_call_themselves() -> None:
     found = {name: value for name, value in values(metrics.text().decode()).items() if "failures_total" in name}
     assert len(found) == MAX_NAMES + 1
     assert found["voice_provider_failures_total{kind=tts,provider=other,reason=timeout}"] == 20
+
+
+def test_the_work_of_voice_detection_is_measured(phone: PhoneTests, key: None) -> None:
+    """Where a detector decides for all calls together, each batch counts."""
+    silero_vad = pytest.importorskip("voice_runtime.providers.silero_vad")
+    seen: list[str] = []
+    app = desk(vad=silero_vad.SileroVad())
+
+    async def scenario(system: PhoneSystem) -> None:
+        await system.call(caller)
+        seen.append((await read(app)).text)
+
+    phone.run(scenario, app)
+    assert values(seen[0])["voice_vad_batch_seconds_count"] > 10

@@ -8,7 +8,7 @@ quiet calls away from it: that fires at whatever is loud, but hardly misses a vo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, cast
@@ -84,6 +84,15 @@ class SileroVad:
         }
         self._batches = Batches(SileroModel)
         Voicing(**self._rules)  # raises what is wrong with them, now
+
+    @property
+    def on_batch(self) -> Callable[[float], None] | None:
+        """See `VadWithBatches`."""
+        return self._batches.on_batch
+
+    @on_batch.setter
+    def on_batch(self, listener: Callable[[float], None] | None) -> None:
+        self._batches.on_batch = listener
 
     async def start(self) -> None:
         await self._batches.warm(SILENCE * (CONTEXT + CHUNK))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
+from voice_runtime.clock import SystemClock
 from voice_runtime.telemetry.repeated import Repeated
 
 __all__ = ["Batches", "Member", "Model", "Piece"]
@@ -68,6 +69,8 @@ class Batches:
         self._job: asyncio.Future[list[list[float]]] | None = None
         self._hangs = False
         self._log = Repeated(log)
+        self._took = 0.0  # the last batch, in seconds
+        self.on_batch: Callable[[float], None] | None = None
 
     async def warm(self, audio: bytes) -> None:
         """Load the model and run it once. Raises what that raises."""
@@ -138,6 +141,7 @@ class Batches:
         """In the thread: the first piece of each call together, then the second of those that have one, ..."""
         if self._model is None:
             self._model = self._load()
+        began = SystemClock.monotonic()
         results: list[list[float]] = [[] for _ in work]
         for turn in range(max(len(pieces) for _, pieces in work)):
             takers = [index for index, (_, pieces) in enumerate(work) if turn < len(pieces)]
@@ -147,6 +151,7 @@ class Batches:
             for index, member, number, state in zip(takers, members, numbers, states, strict=True):
                 results[index].append(number)
                 member.state = state
+        self._took = SystemClock.monotonic() - began
         return results
 
     def _done(
@@ -165,6 +170,8 @@ class Batches:
             self._log.warning("voice detection failed", repr(error))
             self._fail({member for member, _ in work}, repr(error))
         else:
+            if self.on_batch is not None:
+                self.on_batch(self._took)
             for (member, pieces), numbers in zip(work, job.result(), strict=True):
                 for piece, number in zip(pieces, numbers, strict=True):
                     if member.alive:

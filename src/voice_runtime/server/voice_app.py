@@ -233,6 +233,10 @@ class VoiceApp:
         self._shared_tts = shared_tts
         vad = self.settings.voice_vad if self._vad is None else self._vad
         self._shared_vad = configured_vad(vad) if isinstance(vad, str) else vad
+        if (
+            self._shared_vad is not None and self.metrics is not None and hasattr(self._shared_vad, "on_batch")
+        ):  # optional: VadWithBatches
+            self._shared_vad.on_batch = self.metrics.vad.observe
         parts = (new_stt, shared_tts, self._shared_vad, self.phrase_cache)
         return partial(_new_session, self.session, self.clock, *parts)  # type: ignore[arg-type]
 

@@ -32,6 +32,7 @@ _LATENCY: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1
 """Around what callers take for quick (under 0.8 s), slow (1.4 s) and dead (3 s)."""
 _STAGE: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 _INTERRUPTION: Final = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0, 2.0)
+_BATCH: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5)
 _CALL: Final = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0)
 MAX_NAMES: Final = 50
 """Different values of one label whose values come from providers; more of them are counted as "other"."""
@@ -86,6 +87,7 @@ class Metrics:
         self.dropped_frames = counter("voice_inbound_dropped_frames", "Frames of callers that nobody took in time.")
         self.dropped_bytes = counter("voice_outbound_dropped_bytes", "Audio refused because too much waited.")
         self.late_bytes = counter("voice_late_audio_bytes", "Audio that came after its utterance had been stopped.")
+        self.vad = histogram("voice_vad_batch_seconds", "Voice detection of many calls together.", _BATCH)
         self.lag = Gauge("voice_event_loop_lag_seconds", "How late the event loop is.", ("stat",), registry=registry)
         self._on: dict[type[CallEvent], Callable[[Any], None]] = {
             AgentInterrupted: self._interrupted,
