@@ -84,6 +84,7 @@ async def test_a_client_streams_and_is_told_what_happens() -> None:
     assert agent.histories == [[AgentItem("Hello!"), UserItem("two pizzas"), AgentItem("I heard two pizzas.")]]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("marks", [False, True], ids=["by the clock", "by its marks"])
 async def test_a_client_interrupts(marks: bool) -> None:
     """It is told to clear what it plays, and the agent remembers what came out of its loudspeaker."""
@@ -131,7 +132,7 @@ async def test_two_clients_at_once() -> None:
     async with raw_served(app) as url, dial(url) as one, dial(url) as other:
         clients = [Client(one, rate=16000), Client(other, rate=48000)]
         await one.send(json.dumps({"type": "hello"}))
-        await other.send(json.dumps({"type": "hello", "rate": 48000, "to": "kitchen"}))
+        await other.send(json.dumps({"type": "hello", "rate": 48000, "agent": "kitchen"}))
         listening = [tasks.start("listen", client.listen()) for client in clients]
         for client in clients:
             await client.until(lambda client=client: client.states[-1:] == ["listening"])

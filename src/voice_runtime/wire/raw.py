@@ -22,7 +22,8 @@ MAX_TEXT_BYTES: Final = 16384
 class Hello(msgspec.Struct, frozen=True, rename={"from_": "from", "encoding": "format"}):
     """How the client wants to be served. `rate` in Hz: 16000, or 8000 for mulaw, if it says nothing.
 
-    `marks`: it says itself what it has played; else it is taken to play in real time. `to`: whose handler answers.
+    `marks`: it says itself what it has played; else it is taken to play in real time. `to`, or `agent`: whose handler
+    answers.
     """
 
     encoding: Encoding = "pcm_s16le"
@@ -87,6 +88,8 @@ def decode(text: str) -> ClientMessage:
     found = _KINDS.get(kind) if isinstance(kind, str) else None
     if found is None:
         return BadMessage(f"type is one of {', '.join(_KINDS)}")
+    if found is Hello and "agent" in fields:
+        fields.setdefault("to", fields["agent"])
     try:
         return msgspec.convert(fields, found)
     except msgspec.ValidationError as error:
