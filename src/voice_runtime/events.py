@@ -24,6 +24,7 @@ __all__ = [
     "FinalTranscript",
     "FloorChanged",
     "FloorState",
+    "HandedOff",
     "MarkOutcome",
     "MarkResolved",
     "PartialTranscript",
@@ -501,6 +502,14 @@ class ToolFinished(CallEvent):
     tool: str
     duration_ms: float
     outcome: ToolOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOff(CallEvent):
+    """Another agent answers this call from now on: the names of both."""
+
+    agent: str
+    to: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ __all__ = [
     "AgentItem",
     "Brain",
     "EndOfTurnModel",
+    "HandOffItem",
     "History",
     "Item",
     "Part",
@@ -58,6 +59,14 @@ class ToolItem:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOffItem:
+    """Another agent took over: the names of both. Models are not told: what they are, their instructions say."""
+
+    agent: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a request to a model used, in tokens. A brain may yield several in a turn: they add up."""
 
@@ -65,17 +74,18 @@ class Usage:
     output_tokens: int
 
 
-Item: TypeAlias = UserItem | AgentItem | ToolItem
+Item: TypeAlias = UserItem | AgentItem | ToolItem | HandOffItem
 Part: TypeAlias = str | ToolItem | Usage | ProviderSwitched | ProviderRecovered
 """A piece of an answer: text to say, as a model writes it, the record of a tool that the brain ran by itself for it,
 what it cost, or what a chain of brains did: see `voice_runtime.fallback`."""
 GO_ON = "[You were cut off. Go on exactly where your last words end, and repeat none of them.]"
 """What `messages` adds for a model that is to go on with an answer that another one began."""
 
-_ROLES: dict[str, type[UserItem] | type[AgentItem] | type[ToolItem]] = {
+_ROLES: dict[str, type[Item]] = {
     "user": UserItem,
     "agent": AgentItem,
     "tool": ToolItem,
+    "hand_off": HandOffItem,
 }
 _TYPES: dict[str, type] = {"interrupted": bool}  # of the fields that are not text
 
@@ -86,6 +96,7 @@ class Turn:
 
     A brain that has its model choose from `tools` calls them there, and yields no `ToolItem` for them. `begun`: what
     another brain, which failed, has made of the answer: the tools it used, and its words, which the caller has heard.
+    After a hand-off, these are the tools that the last agent used in this turn. `context`: the application's own.
     `instruction`: what to say now, when the caller has said nothing: then `text` is empty.
     """
 
@@ -96,6 +107,7 @@ class Turn:
     tools: Toolset = field(default=NO_TOOLS, compare=False)
     begun: tuple[Item, ...] = ()
     instruction: str = ""
+    context: Any = field(default=None, compare=False, repr=False)
 
 
 Brain: TypeAlias = Callable[[Turn], AsyncIterator[Part]]
@@ -122,6 +134,8 @@ def messages(turn: Turn, tool: Callable[[ToolItem], Iterable[dict[str, Any]]] | 
                 found.append({"role": "assistant", "content": text + (" ..." if interrupted else "")})
             case ToolItem():
                 found += tool(item) if tool is not None else ()
+            case HandOffItem():
+                pass
             case _:
                 assert_never(item)
     if turn.instruction:
@@ -197,6 +211,8 @@ def _told(item: Item) -> tuple[str, str]:
             who, told = "agent (interrupted)" if interrupted else "agent", text
         case ToolItem(name, arguments, result):
             who, told = "tool", f"{name}({arguments}) = {result}"
+        case HandOffItem(agent, to):
+            who, told = "hand-off", f"{agent} to {to}"
         case _:
             assert_never(item)
     return who, " ".join(told.split())

@@ -30,7 +30,7 @@ from voice_runtime import (
     get_stt_class,
     mix_frames,
 )
-from voice_runtime.agent import Agent, Limits, Phrases
+from voice_runtime.agent import Agent, HandOff, Limits, Phrases
 from voice_runtime.errors import CarrierError, ProviderError, SttError, TtsError
 from voice_runtime.events import (
     CallConnected,
@@ -51,7 +51,7 @@ from voice_runtime.events import (
     UtteranceFinished,
     UtteranceStarted,
 )
-from voice_runtime.llm import AgentItem, History, Part, ToolItem, Turn, Usage, UserItem, messages
+from voice_runtime.llm import AgentItem, HandOffItem, History, Part, ToolItem, Turn, Usage, UserItem, messages
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.providers import SttProvider as OldSttProvider
 from voice_runtime.recording import AudioMixer
@@ -235,10 +235,34 @@ class Receptionist(Agent):
                     use(text, interrupted)
                 case ToolItem(name, arguments, result):
                     use(name, arguments, result)
+                case HandOffItem(agent, to):
+                    use(agent, to)
                 case _:
                     assert_never(item)
 
 
+class Order:
+    def __init__(self, call: VoiceSession) -> None:
+        self.number = 0
+
+
+def order_of(call: VoiceSession) -> Order:
+    return Order(call)
+
+
+class OrderDesk(Agent[Order]):
+    async def enter(self, call: VoiceSession) -> HandOff | None:
+        assert_type(self.context_of(call), Order)
+        return HandOff(receptionist, keep_history=3)
+
+    async def user_turn(self, call: VoiceSession, turn: Turn) -> str | None:
+        return "What else?" if turn.text else None
+
+
+receptionist = Receptionist(brain)
+assert_type(Agent(brain, context=Order), Agent[Order])
+assert_type(Agent(brain, context=order_of), Agent[Order])
+app.call("+15550004444")(OrderDesk(brain, context=lambda call: Order(call)))
 app.call("+15550002222")(Agent(brain, greeting="Hello!", limits=Limits(max_turns=20)))
 app.call("+15550003333")(Receptionist(brain_with_tools, phrases=Phrases(goodbye="Bye."), language="de-DE"))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from voice_runtime.agent.agent import Agent
+from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.manners import Limits, Phrases
 from voice_runtime.agent.spend import Prices
 
-__all__ = ["Agent", "Limits", "Phrases", "Prices"]
+__all__ = ["Agent", "HandOff", "Limits", "Phrases", "Prices"]

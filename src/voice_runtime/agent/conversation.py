@@ -17,6 +17,7 @@ from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply
+from voice_runtime.agent.seat import Seat
 from voice_runtime.agent.spend import Spend
 from voice_runtime.agent.states import States
 from voice_runtime.agent.stopwatch import TurnWatch
@@ -59,25 +60,17 @@ LAST_WORDS_SECONDS = 20.0
 class Conversation:
     """One call of an agent. Everything happens on the call's loop."""
 
-    def __init__(self, agent: Agent, call: VoiceSession) -> None:
+    def __init__(self, agent: Agent[Any], call: VoiceSession) -> None:
         self.history = History()
-        self._agent = agent
         self._call = call
+        self._seat = Seat(agent, call, self.history, start=self._start, taken=self._taken_over)
         self._floor = Floor(agent.policy)
         self._measured = TurnWatch(call)
         self._ears = Ears(self._tell, agent.policy.lexicon, detector=call.detects_voice)
         self._mouth = Mouth(call, self.history, tell=self._tell, start=self._start, on_spoken=self._spoken)
-        self._tools = Toolbox(
-            agent.tools,
-            (call, self),
-            call,
-            self.history,
-            limits=agent.limits,
-            holding=agent.phrases.holding,
-            threads=agent.threads,
-        )
+        self._tools = Toolbox(agent, (call, self), call, self.history, hand_off=self._seat.ask_for)
         self._thinking = Thinking(
-            agent,
+            self._seat,
             call,
             self.history,
             self._mouth,
@@ -87,7 +80,7 @@ class Conversation:
             start=self._start,
             failed=self._failed,
         )
-        call.talk = self._talk = AgentTalk(agent, self.history, self._mouth, self._start)
+        call.talk = self._talk = AgentTalk(self._seat, self.history, self._mouth, self._start)
         self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)
         self._states = States(call.report_state)
         self._voice = Voice(call)
@@ -104,18 +97,23 @@ class Conversation:
         self._spend: Spend | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    @property
+    def _agent(self) -> Agent[Any]:
+        return self._seat.agent
+
     async def hold(self) -> None:
         """From the greeting to the end of the call. Raises what a hook raises."""
         call, agent = self._call, self._agent
         if call.tts is None:
             raise ConfigurationError("An agent needs a voice.", remedy="VoiceApp(tts=...), or VOICE_TTS.")
-        if call.phrase_cache is not None:
-            call.phrase_cache.keep(call.tts, agent.fixed_phrases)
         unlisten = call.on_event(self._happened)
         try:
             self._tell(on.CallStarted())
-            await agent.enter(call)
-            self._talk.say(agent.greeting)
+            agent.make_context(call)
+            self._equip(agent)
+            opening = await self._seat.begin()
+            for phrase in (*opening.messages, opening.greeting):
+                self._talk.say(phrase)
             if self._floor.state is State.LISTENING:  # without a greeting, nothing has changed yet that would say so
                 self._report(State.LISTENING)
             self._start("watch", self._watch.run(), self._services)
@@ -131,9 +129,9 @@ class Conversation:
             self._measured.close()
             if self._spend is not None:
                 self._spend.close()
+            await self._seat.end()
         if self._crash.done():
             self._crash.result()
-        await agent.exit(call, self.history)
 
     async def _close(self) -> None:
         """Let what was said last be accounted for, if the call has ended; end the rest."""
@@ -146,6 +144,23 @@ class Conversation:
         await self._services.close()
         ended = self._call.is_disconnected
         await asyncio.gather(self._tasks.finish(SETTLE_SECONDS if ended else 0.0), self._tools.close())
+
+    # -- who answers ---------------------------------------------------------------------------------------------------
+
+    def _equip(self, agent: Agent[Any]) -> None:
+        call = self._call
+        given = (call, self) if call.context is None else (call, self, call.context)
+        self._tools.equip(agent, given)
+        if call.phrase_cache is not None and call.tts is not None:
+            call.phrase_cache.keep(call.tts, agent.fixed_phrases)
+
+    def _taken_over(self, agent: Agent[Any]) -> None:
+        """Another agent has the call."""
+        self._equip(agent)
+        self._tell(on.PolicyChanged(agent.policy))
+        self._ears.lexicon = agent.policy.lexicon
+        self._end_of_turn.model = agent.end_of_turn
+        self._watch.patience = agent.limits.patience
 
     # -- events in, commands out ---------------------------------------------------------------------------------------
 

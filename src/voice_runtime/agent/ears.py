@@ -36,7 +36,7 @@ class Ears:
 
     def __init__(self, tell: Callable[[on.Event], None], lexicon: Lexicon, *, detector: bool = False) -> None:
         self._tell = tell
-        self._lexicon = lexicon
+        self.lexicon = lexicon
         self.detector = detector
         self._quiet: asyncio.TimerHandle | None = None  # set while there is a voice that a recogniser tells of
 
@@ -54,7 +54,7 @@ class Ears:
             case SpeechStarted():
                 self._voice()
             case PartialTranscript(text=text):
-                if agent_speaks and self._lexicon.meaning(text) is Meaning.BACKCHANNEL:
+                if agent_speaks and self.lexicon.meaning(text) is Meaning.BACKCHANNEL:
                     self._silence(0.0)
                 else:
                     self._voice()

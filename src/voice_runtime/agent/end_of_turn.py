@@ -22,7 +22,7 @@ class EndOfTurn:
     """The questions of one call to `model`. Without a model, every answer is that there is none."""
 
     def __init__(self, model: EndOfTurnModel | None, tell: Callable[[on.Event], None], start: Start) -> None:
-        self._model = model
+        self.model = model
         self._tell = tell
         self._start = start
         self._asking: asyncio.Task[None] | None = None
@@ -31,10 +31,10 @@ class EndOfTurn:
         """Tell the floor how likely it is that `turn`, so far, is all. An older question is dropped."""
         if self._asking is not None:
             self._asking.cancel()
-        if self._model is None:
+        if self.model is None:
             self._tell(on.EndOfTurnEstimated(request, None))
         else:
-            self._asking = self._start("end-of-turn", self._estimate(self._model, request, turn))
+            self._asking = self._start("end-of-turn", self._estimate(self.model, request, turn))
 
     async def _estimate(self, model: EndOfTurnModel, request: int, turn: Turn) -> None:
         probability: float | None = None

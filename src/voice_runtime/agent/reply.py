@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voice_runtime.events import PlaybackOutcome, UtteranceFinished
 from voice_runtime.session import BargeIn, VoiceSession
@@ -66,6 +66,12 @@ class Reply:
         """The brain pauses, and the caller hears nothing: have said what there is of the sentence."""
         if self.starved:
             self._add(self._cutter.cut_short())
+
+    def hand_over(self, agent: Agent[Any]) -> None:
+        """Another agent goes on with it: what there is is a sentence of the last one's."""
+        self._language, self._pronunciations = language_for(agent.language), agent.pronunciations
+        if self._text is _Text.OPEN:
+            self._add([*self._cutter.feed(self._filter.flush()), *self._cutter.flush()])
 
     def close(self) -> None:
         """That was all of it."""
@@ -171,7 +177,7 @@ class Reply:
         await self._news.wait()
 
 
-def reply_of(agent: Agent) -> Reply:
+def reply_of(agent: Agent[Any]) -> Reply:
     """An empty one, to be spoken as that agent speaks."""
     return Reply(language_for(agent.language), agent.pronunciations)
 

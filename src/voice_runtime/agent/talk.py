@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING
 
 from voice_runtime.agent.clip import Clip
 from voice_runtime.agent.mouth import Mouth, Start
 from voice_runtime.agent.reply import Reply, reply_of
+from voice_runtime.agent.seat import Seat
 from voice_runtime.events import PlaybackOutcome
-from voice_runtime.llm import AgentItem, History, ToolItem, Turn
+from voice_runtime.llm import History, ToolItem, Turn
 from voice_runtime.talk import Said, SpeechHandle
 from voice_runtime.tasks import closing
-
-if TYPE_CHECKING:
-    from voice_runtime.agent.agent import Agent
 
 __all__ = ["AgentTalk"]
 
@@ -29,8 +26,8 @@ GENERATE_SECONDS = 20.0
 class AgentTalk:
     """`Talk` over the mouth of one conversation."""
 
-    def __init__(self, agent: Agent, history: History, mouth: Mouth, start: Start) -> None:
-        self._agent = agent
+    def __init__(self, seat: Seat, history: History, mouth: Mouth, start: Start) -> None:
+        self._seat = seat
         self._history = history
         self._mouth = mouth
         self._start = start
@@ -45,7 +42,7 @@ class AgentTalk:
     ) -> SpeechHandle:
         """See `Talk`."""
         if audio is None:
-            line = reply_of(self._agent)
+            line = reply_of(self._seat.agent)
             line.interject(text)
             line.close()
         else:
@@ -59,7 +56,7 @@ class AgentTalk:
 
     def reply(self, instruction: str, *, history: bool = True, interruptible: bool = True) -> SpeechHandle:
         """See `Talk`."""
-        line = reply_of(self._agent)
+        line = reply_of(self._seat.agent)
         line.remembered = history
         self._start("reply", self._generate(line, instruction, interruptible))
         return line.handle
@@ -69,9 +66,15 @@ class AgentTalk:
         try:
             async with asyncio.timeout(GENERATE_SECONDS):
                 await self._mouth.settled()
-                said = tuple(item for item in self._history if item != AgentItem(""))
-                turn = Turn("", history=said, instructions=self._agent.instructions, instruction=instruction)
-                async with closing(self._agent.brain(turn)) as parts:
+                said = tuple(item for _, item in self._seat.shown())
+                turn = Turn(
+                    "",
+                    history=said,
+                    instructions=self._seat.agent.instructions,
+                    instruction=instruction,
+                    context=self._seat.context,
+                )
+                async with closing(self._seat.agent.brain(turn)) as parts:
                     async for part in parts:
                         if isinstance(part, ToolItem):
                             self._history.add(part)

@@ -8,16 +8,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
+from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.mouth import Mouth, Start
 from voice_runtime.agent.pauses import Pauses
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
+from voice_runtime.agent.seat import Seat
 from voice_runtime.agent.stopwatch import TurnWatch
 from voice_runtime.agent.toolbox import Toolbox, TurnTools
 from voice_runtime.errors import ProviderError
 from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched, TokensUsed
-from voice_runtime.llm import AgentItem, History, Part, ToolItem, Turn, Usage, UserItem
+from voice_runtime.llm import History, Part, ToolItem, Turn, Usage, UserItem
 from voice_runtime.session import VoiceSession
 from voice_runtime.session.synthesis import closing
 from voice_runtime.turns import events as on
@@ -52,7 +54,7 @@ class Thinking:
 
     def __init__(
         self,
-        agent: Agent,
+        seat: Seat,
         call: VoiceSession,
         history: History,
         mouth: Mouth,
@@ -63,7 +65,7 @@ class Thinking:
         start: Start,
         failed: Callable[[str], bool],
     ) -> None:
-        self._agent = agent
+        self._seat = seat
         self._call = call
         self._history = history
         self._mouth = mouth
@@ -75,6 +77,10 @@ class Thinking:
         self._turn: _Turn | None = None
 
     @property
+    def _agent(self) -> Agent[Any]:
+        return self._seat.agent
+
+    @property
     def reply(self) -> Reply | None:
         """The answer to the last turn."""
         return self._turn.reply if self._turn is not None else None
@@ -84,8 +90,8 @@ class Thinking:
     def begin(self, number: int, asked: UserItem, *, wanted: bool) -> None:
         """A turn, perhaps. Nobody is asked about one that is not `wanted`, since the call is about to end."""
         reply = reply_of(self._agent)
-        tools = self._tools.turn(partial(self._hold, reply))
-        self._turn = turn = _Turn(number, asked, reply, deque(self._agent.phrases.fillers), tools)
+        self._seat.new_turn()
+        self._turn = turn = _Turn(number, asked, reply, deque(self._agent.phrases.fillers), self._toolset(reply))
         if wanted:
             turn.work = self._start(f"turn-{number}", self._think(turn))
 
@@ -151,29 +157,82 @@ class Thinking:
 
     # -- asking the brain ----------------------------------------------------------------------------------------------
 
-    async def _think(self, turn: _Turn) -> None:
+    def _hand_over(self, reply: Reply) -> None:
+        """A tool of the turn with this reply has handed the call off: another brain answers."""
+        turn = self._turn
+        assert turn is not None and turn.work is not None and turn.reply is reply, "only the turn that lives is left"
+        before = turn.work
+        turn.work = self._start(f"turn-{turn.number}", self._think(turn, before))
+        before.cancel()
+
+    async def _think(self, turn: _Turn, before: asyncio.Task[None] | None = None) -> None:
+        """`before`: whoever thought about it until now."""
+        if before is not None:
+            await asyncio.wait({before})
         await self._mouth.settled()  # what was heard of a stopped answer is to be in the history,
         await self._tools.settled()  # and what came of tools that had to finish
+        answered = await self._taken_over(turn)
         try:
-            await self._ask(turn)
-            if not turn.reply.unfinished and not turn.reply.heard:
-                raise ValueError("the brain said nothing")
+            while not answered and await self._ask(turn):
+                answered = await self._taken_over(turn)
         except Exception as error:  # whatever a brain raises: the caller hears an apology, and the call goes on
             log.error("call %s: the brain failed", self._call.call_sid, exc_info=error)
             self._give_up(turn, f"brain {error}" if isinstance(error, ProviderError) else f"brain: {error!r}")
         else:
+            turn.reply.close()
+            self._queue_if_ready(turn)
             self._over(turn)
 
-    async def _ask(self, turn: _Turn) -> None:
-        agent, asked, reply = self._agent, turn.asked, turn.reply
-        before = tuple(item for key, item in self._history.items() if key != turn.key and item != AgentItem(""))
-        whole = Turn(asked.text, asked.keys, before, agent.instructions, turn.toolset)
-        given = await agent.user_turn(self._call, whole)
-        async with closing(self._measured.timed(turn.number, agent.brain(given))) as parts:
-            with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
-                await self._read(turn, parts, pauses)
-        reply.close()
+    async def _taken_over(self, turn: _Turn) -> bool:
+        """Let a hand-off happen, if one was asked for. Whether its greeting is the answer to this turn."""
+        opening = await self._seat.settled()
+        if opening is None:
+            return False
+        turn.toolset.end()
+        turn.toolset = self._toolset(turn.reply)
+        if turn.key is not None:
+            turn.toolset.commit()
+        turn.fillers = deque(self._agent.phrases.fillers)
+        turn.reply.hand_over(self._agent)
+        for phrase in (*opening.messages, opening.greeting):
+            turn.reply.interject(phrase)
         self._queue_if_ready(turn)
+        return bool(opening.greeting)
+
+    async def _ask(self, turn: _Turn) -> bool:
+        """Have the turn answered. Whether another agent is to do so."""
+        agent = self._agent
+        match await agent.user_turn(self._call, self._shown(turn)):
+            case Turn() as given:
+                async with closing(self._measured.timed(turn.number, agent.brain(given))) as parts:
+                    with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
+                        await self._read(turn, parts, pauses)
+                turn.reply.close()
+                if not turn.reply.unfinished and not turn.reply.heard:
+                    raise ValueError("the brain said nothing")
+            case HandOff() as hand_off:
+                await turn.toolset.committed()
+                if refused := self._seat.ask_for(hand_off):
+                    raise RuntimeError(f"user_turn of {agent.name} hands off to {hand_off.to.name}: {refused}")
+                return True
+            case str(text):
+                turn.reply.feed(text)
+            case None:
+                pass
+            case never:
+                assert_never(never)
+        return False
+
+    def _shown(self, turn: _Turn) -> Turn:
+        """The turn, with what the agent in charge is shown of the history."""
+        items, key = self._seat.shown(), turn.key
+        before = tuple(item for at, item in items if key is None or at < key)
+        begun = tuple(item for at, item in items if key is not None and at > key and isinstance(item, ToolItem))
+        asked, agent = turn.asked, self._agent
+        return Turn(asked.text, asked.keys, before, agent.instructions, turn.toolset, begun, context=self._seat.context)
+
+    def _toolset(self, reply: Reply) -> TurnTools:
+        return self._tools.turn(partial(self._hold, reply), partial(self._hand_over, reply))
 
     async def _read(self, turn: _Turn, parts: AsyncIterator[Part], pauses: Pauses) -> None:
         async for part in parts:

@@ -7,12 +7,11 @@ import contextvars
 import json
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from voice_runtime.agent.manners import Limits
+from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.tool_run import Answer, run_tool, status_of
 from voice_runtime.events import ToolFinished, ToolOutcome, ToolStarted
 from voice_runtime.llm import History, ToolItem
@@ -20,6 +19,9 @@ from voice_runtime.session import VoiceSession
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.tools import OnBargeIn, Tool, ToolSpec
 from voice_runtime.tools.signature import BadArguments
+
+if TYPE_CHECKING:
+    from voice_runtime.agent.agent import Agent
 
 __all__ = ["Toolbox", "TurnTools"]
 
@@ -38,36 +40,40 @@ LAST_SECONDS = 4.0
 
 
 class Toolbox:
-    """`given`: what is injected, by its type. `threads`: where plain `def` tools run."""
+    """`given`: what is injected, by its type. `hand_off`: asks for one; returns why not, or ""."""
 
     def __init__(
         self,
-        tools: Iterable[Tool],
+        agent: Agent[Any],
         given: Sequence[object],
         call: VoiceSession,
         history: History,
         *,
-        limits: Limits,
-        holding: str,
-        threads: Executor,
+        hand_off: Callable[[HandOff], str],
     ) -> None:
         self.call = call
         self.history = history
-        self.limits = limits
-        self.holding = holding
-        self.tools = {tool.name: tool for tool in tools}
+        self.hand_off = hand_off
         self.tasks = TaskOwner("tools")
-        self._given = given
-        self._types = frozenset(type(one) for one in given)
-        self._threads = threads
         self._calls = 0
         self.answering: set[asyncio.Task[str]] = set()
         self._lately: deque[tuple[float, int]] = deque()  # when, and a hash of what was called
+        self.equip(agent, given)
+
+    def equip(self, agent: Agent[Any], given: Sequence[object]) -> None:
+        """From the next turn on, these are the tools of `agent`."""
+        self.limits = agent.limits
+        self.holding = agent.phrases.holding
+        self.tools = {tool.name: tool for tool in agent.tools}
+        self._given = given
+        self._types = frozenset(type(one) for one in given)
+        self._threads = agent.threads
         self.specs = tuple(tool.spec(self._types) for tool in self.tools.values())
 
-    def turn(self, hold: Callable[[str], None]) -> TurnTools:
-        """The tools of a turn. `hold`: says a line while the caller waits for one."""
-        return TurnTools(self, hold)
+    def turn(self, hold: Callable[[str], None], hand_over: Callable[[], None]) -> TurnTools:
+        """The tools of a turn. `hold`: says a line while the caller waits for one. `hand_over`: a tool handed the call
+        off; whoever thinks about the turn is stopped."""
+        return TurnTools(self, hold, hand_over)
 
     def number(self) -> int:
         """Of the next tool call."""
@@ -113,9 +119,11 @@ class Toolbox:
 class TurnTools:
     """The tools of one turn, or of what may turn out to be none: nothing is done before it is committed."""
 
-    def __init__(self, box: Toolbox, hold: Callable[[str], None]) -> None:
+    def __init__(self, box: Toolbox, hold: Callable[[str], None], hand_over: Callable[[], None]) -> None:
         self._box = box
         self._hold = hold
+        self._hand_over = hand_over
+        self._handed_off = False
         self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._over = False
         self._calls = 0
@@ -135,7 +143,7 @@ class TurnTools:
 
     async def call(self, name: str, arguments: str) -> str:
         """See `Toolset`."""
-        await asyncio.shield(self._committed)
+        await self.committed()
         if self._over:
             return "This turn is over."
         tool, box = self._box.tools.get(name), self._box
@@ -145,11 +153,19 @@ class TurnTools:
         work.add_done_callback(self._running.pop)
         work.add_done_callback(box.answering.discard)
         try:
-            return await asyncio.shield(work)
+            result = await asyncio.shield(work)
         except asyncio.CancelledError:  # by the brain: it may not want this result
             if self._running.get(work) is OnBargeIn.CANCEL:
                 work.cancel()
             raise
+        if self._handed_off and not self._over:
+            self._hand_over()  # which closes the brain that waits here
+            await asyncio.get_running_loop().create_future()
+        return result
+
+    async def committed(self) -> None:
+        """Wait until the turn is known to be one. It is cancelled when it is not."""
+        await asyncio.shield(self._committed)
 
     # -- what becomes of the turn --------------------------------------------------------------------------------------
 
@@ -199,9 +215,18 @@ class TurnTools:
             else:
                 call.hub.publish(ToolStarted(call.elapsed(), number, name, status_of(tool, arguments)))
                 line = partial(self._hold_once, box.holding if tool.holding is None else tool.holding)
-                return await run_tool(tool, box.invoke(tool, arguments), call=call, tasks=box.tasks, hold=line)
+                return await run_tool(tool, self._invoke(tool, arguments), call=call, tasks=box.tasks, hold=line)
         call.hub.publish(ToolStarted(call.elapsed(), number, name, ""))
         return answer
+
+    async def _invoke(self, tool: Tool, arguments: dict[str, Any]) -> object:
+        result = await self._box.invoke(tool, arguments)
+        if not isinstance(result, HandOff):
+            return result
+        if refused := self._box.hand_off(result):
+            return refused
+        self._handed_off = True
+        return f"Handed off to {result.to.name}."
 
     def _refusal(self, name: str, written: str) -> str | None:
         """Why this is not even tried: models that run in circles are stopped here."""

@@ -17,7 +17,7 @@ class SilenceWatch:
 
     def __init__(self, call: VoiceSession, patience: float, on_silence: Callable[[], float]) -> None:
         self._call = call
-        self._patience = patience
+        self.patience = patience
         self._on_silence = on_silence
         self._left = patience  # of it, in this silence
         self._since = 0.0  # what was before does not count
@@ -28,7 +28,7 @@ class SilenceWatch:
         if not waits:
             self._waits.clear()
         elif not self._waits.is_set():
-            self._since, self._left = self._call.clock.monotonic(), self._patience
+            self._since, self._left = self._call.clock.monotonic(), self.patience
             self._waits.set()
 
     async def run(self) -> None:
@@ -38,7 +38,7 @@ class SilenceWatch:
             now = self._call.clock.monotonic()
             quiet, since = self._call.stream.quiet_seconds(), now - self._since
             if quiet < since:  # something has sounded
-                self._left = self._patience
+                self._left = self.patience
             left = self._left - min(quiet, since)
             if left > 0:
                 await asyncio.sleep(max(left, 0.01))

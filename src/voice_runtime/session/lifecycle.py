@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from voice_runtime.errors import CallNotAnsweredError
 from voice_runtime.events import (
@@ -62,6 +63,8 @@ class CallLife(MediaLine):
     """What the call is doing, as far as whoever answers it reports that: an agent does."""
     vad: Vad | None = None
     """Finds the caller's voice; shared by all calls. Set before the call connects."""
+    context: Any = field(default=None, init=False)
+    """The application's own, of this call. An agent that is given a `context` puts it here."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -83,7 +83,7 @@ class Talk:
 
     def __init__(
         self,
-        agent: Agent,
+        agent: Agent[Any],
         end: CallerEnd,
         runner: asyncio.Runner,
         *,
@@ -275,7 +275,7 @@ class Talk:
         return self._runner.run(work)
 
 
-def agent_of(target: object) -> Agent:
+def agent_of(target: object) -> Agent[Any]:
     """An agent, the one that answers a `VoiceApp`, or one around a brain. Raises TypeError for anything else."""
     found = getattr(target, "handlers", None)  # of a VoiceApp
     candidates = [target] if found is None else list(found.values())
