@@ -61,6 +61,7 @@ from voice_runtime.simulator import CallRecord, Carrier, Line, Phone, listens, p
 from voice_runtime.stt import SttFault, SttWithSpeechStart
 from voice_runtime.stt_tee import SttTee
 from voice_runtime.switchboard import Handler
+from voice_runtime.testing import Fail, PhoneTests, ScriptedBrain, TalkTurn, UseTool, Wait, talk
 from voice_runtime.transport import CallControl, CarrierTransport, SmsTransport
 from voice_runtime.transports.twilio_call import (
     TwilioRegion,
@@ -395,3 +396,13 @@ def program_for_0_1() -> None:
     use(build_stream_twiml("wss://host"), build_route_stream_xml("wss://host", "token"), mix_frames(b"", b""))
     hangup_call(initiate_outbound_call("+15551234567"), regions=(region,))
     use(send_sms("+15551234567", "Hello")["message_sid"])
+
+
+def a_test_of_an_agent(phone: PhoneTests) -> None:
+    brain = ScriptedBrain("Hello.", ["One moment.", Wait(0.5), Fail()], on={"order": UseTool("find", {"number": 1})})
+    for call in (talk(Agent(brain)), phone.talk(Agent(brain)), talk(brain, speed=1.0, pace=500)):
+        with call:
+            call.say("hello", hear_out=False)
+            assert_type(call.turns, tuple[TalkTurn, ...])
+            assert_type(call.turns[0].latency_ms, float | None)
+            assert_type(call.wait_ended(), CallEnd)
