@@ -56,6 +56,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     for name, value in {
         "VOICE_STT": "mock",
         "VOICE_TTS": "mock",
+        "VOICE_VAD": "none",  # spelled speech is no voice
         "VOICE_PUBLIC_URL": PUBLIC,
         "VOICE_STREAM_URL": PUBLIC,
         "VOICE_SERVER_PORT": str(free_port()),

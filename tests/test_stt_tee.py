@@ -36,6 +36,9 @@ class Recorder:
         self._step("set_speaking")
         self.log.append(speaking)
 
+    def finalise(self) -> None:
+        self._step("finalise")
+
     async def start(self, inbound_queue: asyncio.Queue[bytes | None]) -> None:
         self.queue = inbound_queue
         await self._async_step("start")
@@ -188,3 +191,11 @@ async def test_stop_leaves_no_task(both: tuple[Recorder, Recorder]) -> None:
     await tee.start(asyncio.Queue())
     await tee.stop()
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("stt_tee")]
+
+
+def test_both_are_told_that_the_caller_has_stopped() -> None:
+    """One that fails over it does not keep the other from it, and one that cannot be told is left alone."""
+    primary, secondary = Recorder(), Recorder()
+    primary.fail_in = "finalise"
+    SttTee(primary, secondary).finalise()
+    assert primary.log == secondary.log == ["finalise"]

@@ -77,6 +77,17 @@ class SttTee:
         except Exception:  # the secondary is for comparison: nothing it does may reach the call
             log.warning("the secondary recogniser failed in set_speaking", exc_info=True)
 
+    def finalise(self) -> None:
+        """Both are told, as far as they have that part of the contract (`SttWithFinalise`)."""
+        for name, recogniser in (("primary", self.primary), ("secondary", self.secondary)):
+            finalise = getattr(recogniser, "finalise", None)
+            if finalise is None:
+                continue
+            try:
+                finalise()
+            except Exception:  # the secondary is for comparison, and the primary says its final words when it likes
+                log.warning("the %s recogniser failed in finalise", name, exc_info=True)
+
     async def start(self, inbound_queue: asyncio.Queue[bytes | None]) -> None:
         """Start the primary, which must succeed, then the secondary in the background, then share out the audio.
 

@@ -72,6 +72,13 @@ class ScribeSession:
                 self._news.clear()
                 await self._news.wait()
 
+    async def told_to_commit(self) -> None:
+        """Wait for it."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while not any(message.get("commit") for message in self.messages):
+                self._news.clear()
+                await self._news.wait()
+
 
 class FakeScribe:
     """The service. `first_words` are errors said in place of the greeting.

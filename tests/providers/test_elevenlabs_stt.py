@@ -554,3 +554,31 @@ async def test_set_speaking_after_the_loop_is_gone_is_harmless() -> None:
     stt.set_speaking(True)
     clock.advance(11)
     stt.set_speaking(False)
+
+
+async def test_with_manual_commit_the_end_of_speech_is_told_once_there_is_a_text(scribe: FakeScribe) -> None:
+    """Somebody who hears the end of speech has Scribe commit; not in silence, which would end the session."""
+    caller = Caller(scribe, manual_commit=True)
+    await caller.stt.start(caller.queue)
+    session = await scribe.session()
+    assert session.query["commit_strategy"] == "manual"
+    audio = caller.speak(1, 2)
+    await session.heard(audio)
+    caller.stt.finalise()
+    await session.partial("two pizzas")
+    await caller.hears("recognizing", "two pizzas")
+    await session.told_to_commit()
+    await session.commit("Two pizzas.")
+    await caller.hears("committed", "Two pizzas.")
+    assert sum(bool(message.get("commit")) for message in session.messages) == 1
+    await caller.stt.stop()
+
+
+async def test_scribe_that_commits_by_itself_is_not_told_to(call: tuple[Caller, ScribeSession]) -> None:
+    """By default `finalise` changes nothing of what is sent."""
+    caller, session = call
+    await session.partial("two")
+    await caller.hears("recognizing", "two")
+    caller.stt.finalise()
+    await session.heard(caller.speak(1, 2, 3))
+    assert not any(message.get("commit") for message in session.messages)

@@ -419,3 +419,14 @@ def test_the_words_of_a_grammar_are_found() -> None:
     assert vocabulary("keyphrases", "oh mighty computer /1e-20/\nstop /1/") == {"oh", "mighty", "computer", "stop"}
     with pytest.raises(Refused):
         vocabulary("grammar", "#JSGF V1.0; grammar g; public <a> = <b>;")
+
+
+async def test_who_hears_the_end_of_speech_need_not_wait_for_silence() -> None:
+    """`finalise` ends the utterance: the text comes although not enough silence has."""
+    async with on_call(PocketsphinxStt(grammar=GRAMMAR, silence_ms=3000)) as call:
+        call.hear(QUIET + clip("hello"))
+        await call.until("speech")
+        while not call.queue.empty():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        call.stt.finalise()
+        assert await call.until("committed") == [SAID["hello"]]

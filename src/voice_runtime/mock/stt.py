@@ -18,6 +18,7 @@ __all__ = ["MockStt"]
 log = logging.getLogger(__name__)
 
 _BYTES_PER_MS = 8
+_BETWEEN_WORDS_S = 0.1
 
 
 class _Reading:
@@ -41,8 +42,13 @@ class _Reading:
             self._speaking = True
             self._say("", False)
         self._add(words)
-        if self._speaking and reader.position_s - reader.heard_until_s >= self._end_of_speech:
+        if self._speaking and self.silent_s >= self._end_of_speech:
             self._end()
+
+    @property
+    def silent_s(self) -> float:
+        """Audio since the last that was part of a word."""
+        return self._reader.position_s - self._reader.heard_until_s
 
     def finish(self) -> None:
         self._add(self._reader.finish())
@@ -102,6 +108,7 @@ class MockStt:
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._utterance_begun = False
+        self._reading: _Reading | None = None
         self._tasks = TaskOwner("mock_stt")
 
     @property
@@ -116,6 +123,11 @@ class MockStt:
     def inject_partial(self, text: str) -> None:
         """The caller seems to be saying this. From any thread."""
         self._inject(text, final=False)
+
+    def finalise(self) -> None:
+        """The caller is silent: what was read is final now. Ignored in the middle of a word."""
+        if self._reading is not None and self._reading.silent_s >= _BETWEEN_WORDS_S:
+            self._reading.finish()
 
     def set_speaking(self, speaking: bool) -> None:
         """Noted in `speaking`. Nothing is dropped: a test says what is heard."""
@@ -163,12 +175,13 @@ class MockStt:
 
     async def _listen(self, inbound_queue: asyncio.Queue[bytes | None], script: deque[tuple[float, str]]) -> None:
         self.heard_bytes = 0
-        reading = _Reading(self._say_read, self._end_of_speech)
+        reading = self._reading = _Reading(self._say_read, self._end_of_speech)
         while True:
             if self._die_after is not None and self.audio_ms >= self._die_after:
                 self._call(self.on_error, SttFault("mock_died", SttFailure.CRASHED, "mock"))
                 return
             if self._stall_after is not None and self.audio_ms >= self._stall_after:
+                self._reading = None
                 return
             frame = await inbound_queue.get()
             if frame is None:

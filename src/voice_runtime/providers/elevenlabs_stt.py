@@ -29,6 +29,7 @@ _PRODUCTION = "wss://api.elevenlabs.io"
 _DEFAULTS = {"ELEVENLABS_API_KEY": "", "STT_MODEL_ID": "scribe_v2_realtime", "STT_LANGUAGE_CODE": "en"}
 _READY_GRACE_S = 3.0
 _CLOSE_TIMEOUT_S = 2.0
+_COMMIT_TIMEOUT_S = 2.0
 
 _TERMINAL = {
     "auth_error": SttFailure.AUTH,
@@ -63,7 +64,8 @@ def __getattr__(name: str) -> str:
 class PersistentSttSession(PersistentStt):
     """One recognition over as many Scribe connections as it takes; see `PersistentStt` for what the callbacks promise.
 
-    `silence_ms` of silence commit a text; `vad_threshold` and `min_speech_ms` decide what counts as speech.
+    `silence_ms` of silence commit a text; `vad_threshold` and `min_speech_ms` decide what counts as speech. With
+    `manual_commit`, none of that: a text is committed at `finalise` only, so that a voice detector has to be there.
     """
 
     _FATAL_ERRORS = _RECOVERABLE
@@ -77,6 +79,7 @@ class PersistentSttSession(PersistentStt):
         silence_ms: int = 1500,
         vad_threshold: float = 0.5,
         min_speech_ms: int = 300,
+        manual_commit: bool = False,
         echo_discard_s: float = 0.4,
         base_url: str | None = None,
         reconnect: ReconnectPolicy | None = None,
@@ -98,6 +101,8 @@ class PersistentSttSession(PersistentStt):
         self._language_code = language_code
         self._model_id = model_id
         self._base_url = base_url
+        self._manual = manual_commit
+        self._commit_due = False  # as soon as there is a text to commit
         self._vad = {
             "vad_silence_threshold_secs": silence_ms / 1000,
             "vad_threshold": vad_threshold,
@@ -117,8 +122,8 @@ class PersistentSttSession(PersistentStt):
             "language_code": self._language_code or __getattr__("STT_LANGUAGE_CODE"),
             "audio_format": scribe.AudioFormat.ULAW_8000,
             "sample_rate": 8000,
-            "commit_strategy": scribe.CommitStrategy.VAD,
-            **self._vad,
+            "commit_strategy": scribe.CommitStrategy.MANUAL if self._manual else scribe.CommitStrategy.VAD,
+            **({} if self._manual else self._vad),
         }
         try:
             connection = await realtime.connect(options)
@@ -136,12 +141,27 @@ class PersistentSttSession(PersistentStt):
             raise
         return link
 
+    def finalise(self) -> None:
+        """Have what was said committed now, with `manual_commit`; otherwise Scribe itself decides when."""
+        if self._manual:
+            self._commit_due = True
+            self._commit_if_due()
+
+    def _commit_if_due(self) -> None:
+        """Not before there is a text: Scribe ends a session that commits silence (insufficient_audio_activity)."""
+        link = self._link
+        if self._commit_due and self._caller_is_talking and isinstance(link, _ScribeLink):
+            self._commit_due = False
+            self._work.start("commit", link.commit())
+
     # -- what the vendor says (always on the loop's thread) -----------------------------------------------------------
 
     def _on_partial(self, data: Mapping[str, Any]) -> None:
         self._heard_partial(str(data.get("text") or ""))
+        self._commit_if_due()
 
     def _on_committed(self, data: Mapping[str, Any]) -> None:
+        self._commit_due = False
         self._heard_final(str(data.get("text") or ""))
 
 
@@ -201,6 +221,13 @@ class _ScribeLink:
 
     async def send(self, audio: bytes) -> None:
         await self._connection.send({"audio_base_64": base64.b64encode(audio).decode("ascii")})
+
+    async def commit(self) -> None:
+        try:
+            async with asyncio.timeout(_COMMIT_TIMEOUT_S):
+                await self._connection.commit()
+        except Exception as error:  # the link is lost, which is noticed where audio is sent
+            log.warning("elevenlabs: link %d: not committed: %r", self._number, error)
 
     async def finish(self) -> None:
         """Scribe commits by its own voice activity detection; there is nothing to say."""

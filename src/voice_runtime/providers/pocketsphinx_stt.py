@@ -210,6 +210,7 @@ class PocketsphinxStt:
         self._requests: deque[tuple[asyncio.Future[bool], tuple[str, str]]] = deque()
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._restarts = 0
+        self._finalise = False  # the worker is to be told to
         self._in_speech = False
         self._replayed = 0  # SPEECH up to here was said to the program before the worker died
 
@@ -225,6 +226,11 @@ class PocketsphinxStt:
         if self._speaking and not speaking:
             self._deaf_until = time.monotonic() + self._echo_discard_s
         self._speaking = speaking
+
+    def finalise(self) -> None:
+        """The caller is silent: end the utterance now, and not when `silence_ms` are over."""
+        self._finalise = True
+        self._wake.set()
 
     async def set_grammar(self, jsgf: str) -> None:
         """Listen for this grammar from now on; returns when that is so, some 50 ms later.
@@ -404,6 +410,9 @@ class PocketsphinxStt:
                 self._wake.clear()
                 while audio := self._audio.take():
                     await worker.send(Kind.AUDIO, audio)
+                if self._finalise:
+                    self._finalise = False
+                    await worker.send(Kind.FINALISE)
                 if self._state in (_State.ENDED, _State.STOPPING):
                     await worker.send(Kind.FLUSH)
                     return

@@ -50,6 +50,7 @@ class Kind(IntEnum):
     CONFIGURE = 1
     AUDIO = 2
     FLUSH = 3
+    FINALISE = 4
     READY = 11
     REFUSED = 12
     SPEECH = 13
@@ -318,14 +319,24 @@ class Recognizer:
         for start in range(0, whole, FRAME):
             yield from self._hear_frame(data[start : start + FRAME])
 
+    def take(self, kind: Kind, payload: bytes) -> Iterator[Heard]:
+        """Do what a frame other than a configuration asks for."""
+        if kind is Kind.AUDIO:
+            return self.hear(payload)
+        return self.finalise() if kind is Kind.FINALISE else self.flush()
+
+    def finalise(self) -> Iterator[Heard]:
+        """The caller is silent, says somebody who knows: the utterance is over."""
+        if self._utterance and self._endpointer is not None:
+            self._endpointer.end()
+            yield self._finish()
+
     def flush(self) -> Iterator[Heard]:
         """The call is over: what is being said now is all there will be of it."""
         if self._rest:
             yield from self._hear_frame(self._rest.ljust(FRAME, b"\xff"))
             self._rest = b""
-        if self._utterance and self._endpointer is not None:
-            self._endpointer.end()
-            yield self._finish()
+        yield from self.finalise()
         yield Heard(Kind.FLUSHED, self._position)
 
     def _hear_frame(self, ulaw: bytes) -> Iterator[Heard]:
@@ -387,7 +398,7 @@ def main() -> None:
                 else:
                     say(Kind.READY)
                 continue
-            for heard in recognizer.hear(payload) if kind is Kind.AUDIO else recognizer.flush():
+            for heard in recognizer.take(kind, payload):
                 say(heard.kind, json.dumps(heard[1:]).encode())
     except BrokenPipeError:
         os._exit(0)  # the server is gone: nobody is left to tell, and closing the pipe would fail again

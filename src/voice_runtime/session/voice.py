@@ -92,7 +92,7 @@ class CallerVoice:
         """There is a voice. Is there still audio?"""
         since = self._session.clock.monotonic() - self._fed_at
         if since < STALL_SECONDS:
-            self._look_in(STALL_SECONDS - since)
+            self._look_in(max(STALL_SECONDS - since, 0.01))
             return
         self._silent()
         if self._detector is not None:
