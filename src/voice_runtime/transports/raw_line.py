@@ -15,8 +15,8 @@ from voice_runtime.wire.raw import Hello, encode
 
 __all__ = ["ClientLine", "Microphone", "StreamingLine"]
 
-GAP_SECONDS: Final = 0.3
-"""After so long without audio the microphone counts as muted."""
+GAP_SECONDS: Final = 0.8
+"""After so long without audio the microphone counts as muted. Less would tear words when the network stalls."""
 AHEAD_SECONDS: Final = 2.0
 """A piece that is longer than this is not waited for to its end before silence is filled in."""
 
