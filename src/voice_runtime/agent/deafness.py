@@ -11,6 +11,8 @@ __all__ = ["WORDS_SECONDS", "Deafness"]
 
 WORDS_SECONDS = 2.5
 """How long after the end of a voice its words may take."""
+SHORTEST_SECONDS = 0.4
+"""Of a voice that a detector heard: less may be a cough."""
 
 
 class Deafness:
@@ -20,16 +22,20 @@ class Deafness:
         self._on_unheard = on_unheard
         self._times = 0
         self._voice = False  # somebody speaks, without a word so far
+        self._detected = False  # by a voice detector, and not by the recogniser
+        self._since = 0.0
         self._waiting: asyncio.TimerHandle | None = None
 
     def told(self, event: on.Event) -> None:
         """What the floor is told of, too."""
         match event:
-            case on.VoiceStarted():
+            case on.VoiceStarted(voiced, detected):
                 self.close()
-                self._voice = True
+                self._voice, self._detected = True, detected
+                self._since = asyncio.get_running_loop().time() - voiced
             case on.VoiceStopped(silence):
-                if self._voice:
+                lasted = asyncio.get_running_loop().time() - self._since - silence
+                if self._voice and (lasted >= SHORTEST_SECONDS or not self._detected):
                     left = max(WORDS_SECONDS - silence, 0.0)
                     self._waiting = asyncio.get_running_loop().call_later(left, self._unheard)
                 self._voice = False

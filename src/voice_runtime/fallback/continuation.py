@@ -61,7 +61,9 @@ class Continuation:
             marks = next((at for at, char in enumerate(text) if char.isspace() or char.isalnum()), len(text))
             if self._said.rstrip()[-1:].isalnum() is False:
                 text = text[marks:]
-        if not self._said[-1:].isspace() and text[:1].isalnum() and not is_unspaced(text[0]):
+        if self._said[-1:].isspace():
+            return text.lstrip()
+        if text[:1].isalnum() and not is_unspaced(text[0]):
             return " " + text
         return text
 
