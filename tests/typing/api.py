@@ -30,7 +30,7 @@ from voice_runtime import (
     get_stt_class,
     mix_frames,
 )
-from voice_runtime.agent import Agent, HandOff, Limits, Phrases
+from voice_runtime.agent import Agent, HandOff, Limits, Phrases, Prices
 from voice_runtime.errors import CarrierError, ProviderError, SttError, TtsError
 from voice_runtime.events import (
     CallConnected,
@@ -48,6 +48,7 @@ from voice_runtime.events import (
     PlaybackOutcome,
     ProviderFailed,
     SpeechStarted,
+    TurnMeasured,
     UtteranceFinished,
     UtteranceStarted,
 )
@@ -172,6 +173,9 @@ def describe(event: CallEvent) -> str:
             return f"{name} {explain(outcome)}"
         case ProviderFailed(_, kind, provider, reason, detail):
             return f"{kind} {provider} {reason} {detail}"
+        case TurnMeasured(latency_ms=latency_ms, stages=stages):
+            assert_type(latency_ms, float | None)
+            return " ".join(f"{time.stage} {time.owner} {time.ms:.0f}" for time in stages)
         case CallEnded(_, end):
             assert_type(end.reason, EndReason)
             assert_type(end.fault, Fault)
@@ -242,6 +246,9 @@ class Receptionist(Agent):
                     assert_never(item)
 
 
+AT_MOST = Limits(max_turns=20, max_spend=1.0, prices=Prices(call_minute=0.01))
+
+
 class Order:
     def __init__(self, call: VoiceSession) -> None:
         self.number = 0
@@ -264,7 +271,7 @@ receptionist = Receptionist(brain)
 assert_type(Agent(brain, context=Order), Agent[Order])
 assert_type(Agent(brain, context=order_of), Agent[Order])
 app.call("+15550004444")(OrderDesk(brain, context=lambda call: Order(call)))
-app.call("+15550002222")(Agent(brain, greeting="Hello!", limits=Limits(max_turns=20)))
+app.call("+15550002222")(Agent(brain, greeting="Hello!", limits=AT_MOST))
 app.call("+15550003333")(Receptionist(brain_with_tools, phrases=Phrases(goodbye="Bye."), language="de-DE"))
 
 
