@@ -15,6 +15,7 @@ from voice_runtime.agent.brains import AnyBrain, as_brain
 from voice_runtime.agent.conversation import Conversation
 from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.manners import Limits, Phrases
+from voice_runtime.agent.sounds import Sounds
 from voice_runtime.llm import AgentItem, EndOfTurnModel, History, Turn
 from voice_runtime.session import VoiceSession
 from voice_runtime.tools import Tool
@@ -40,6 +41,7 @@ class Agent(Generic[C]):
     `name`: what logs, events and histories call it. `context`: makes the application's own
     context of a call, of any type, a class for example: it is there in `context_of(call)`, as `call.context`, in
     `Turn.context`, and for tools by its type.
+    `sounds`: what is heard beside its voice.
     `language`: how numbers and the like are spoken, and which words stop the agent ("en", "de-DE", ...).
     """
 
@@ -58,6 +60,7 @@ class Agent(Generic[C]):
         end_of_turn: EndOfTurnModel | None = None,
         name: str = "",
         context: Callable[[VoiceSession], C] | None = None,
+        sounds: Sounds | None = None,
     ) -> None:
         self.name = name or type(self).__name__
         self._make_context = context
@@ -73,6 +76,7 @@ class Agent(Generic[C]):
         rules = policy or FloorPolicy(preemptive=False, lexicon=lexicon_for(language))
         self.policy = replace(rules, ask_model=end_of_turn is not None)
         self.end_of_turn = end_of_turn
+        self.sounds = sounds or Sounds()
 
     @property
     def fixed_phrases(self) -> tuple[str, ...]:

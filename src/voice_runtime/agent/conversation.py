@@ -18,6 +18,7 @@ from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply
 from voice_runtime.agent.seat import Seat
+from voice_runtime.agent.sounds import ThinkingSound
 from voice_runtime.agent.spend import Spend
 from voice_runtime.agent.states import States
 from voice_runtime.agent.stopwatch import TurnWatch
@@ -85,6 +86,7 @@ class Conversation:
         self._states = States(call.report_state)
         self._voice = Voice(call)
         self._deafness = Deafness(self._unheard)
+        self._thinking_sound = ThinkingSound(call, agent.sounds.thinking_after)
         self._watch = SilenceWatch(call, agent.limits.patience, self._break_silence)
         self._tasks = TaskOwner("agent")  # turns and utterances
         self._services = TaskOwner("agent")  # what runs beside them
@@ -109,6 +111,7 @@ class Conversation:
         unlisten = call.on_event(self._happened)
         try:
             self._tell(on.CallStarted())
+            call.stream.set_background(await agent.sounds.for_call())
             agent.make_context(call)
             self._equip(agent)
             opening = await self._seat.begin()
@@ -138,6 +141,7 @@ class Conversation:
         self._tell(on.CallEnded())
         self._ears.close()
         self._deafness.close()
+        self._call.stream.set_background(None)
         self._mouth.close()
         for timer in self._timers.values():
             timer.cancel()
@@ -203,6 +207,7 @@ class Conversation:
             case do.ReportState(state):
                 self._states.floor_changed(state)
                 self._report(state)
+                self._thinking_sound.thinks(state is State.THINKING)
                 self._watch.caller_waits(state in (State.THINKING, State.SPEAKING))
             case do.FinaliseStt():
                 if self._ears.detector:  # else it is the recogniser itself who said so

@@ -100,7 +100,9 @@ class PlayoutLedger:
         "_segments",
         "_speaker",
         "_tail",
+        "_voice_tail",
         "ends_at",
+        "voice_ends_at",
     )
 
     def __init__(self) -> None:
@@ -114,6 +116,9 @@ class PlayoutLedger:
         self._held: int | None = None  # the bytes after this position are still under way to the carrier
         self.ends_at = float("-inf")
         """When the last byte sent will have been played."""
+        self._voice_tail = 0  # the position after the last byte sent that was no background
+        self.voice_ends_at = float("-inf")
+        """When the last byte sent that was no background will have been played."""
         self._late = 0.0  # what the echoes so far have added to that
 
     def queued(self, utterance: int | None, n: int) -> None:
@@ -122,8 +127,8 @@ class PlayoutLedger:
             raise ValueError(f"cannot queue {n} bytes")
         self._account(utterance).queued += n
 
-    def sent(self, utterance: int | None, n: int, now: float) -> None:
-        """`n` bytes of the utterance went to the carrier. Raises ValueError when `n` is negative."""
+    def sent(self, utterance: int | None, n: int, now: float, *, background: bool = False) -> None:
+        """`n` bytes, of the utterance or a background, went to the carrier. Raises ValueError when `n` is negative."""
         if n < 0:
             raise ValueError(f"cannot send {n} bytes")
         if utterance != self._speaker:
@@ -137,6 +142,8 @@ class PlayoutLedger:
             self.ends_at = now
         self.ends_at += n / SAMPLE_RATE
         self._tail += n
+        if not background:
+            self.voice_ends_at, self._voice_tail = self.ends_at, self._tail
 
     def under_way(self, n: int) -> None:
         """The last `n` bytes sent have not left yet, after all: nobody hears them before they have `left`."""
@@ -148,6 +155,8 @@ class PlayoutLedger:
             return
         self._settle(now)
         self.ends_at = max(self.ends_at, now + (self._tail - self._held) / SAMPLE_RATE)
+        if self._voice_tail > self._held:
+            self.voice_ends_at = self.ends_at - (self._tail - self._voice_tail) / SAMPLE_RATE
         self._held = None
 
     def mark_sent(self, name: str) -> None:
@@ -171,6 +180,8 @@ class PlayoutLedger:
         if self._tail > mark.position:
             self._late += end - self.ends_at  # the marks after this one are as late as the audio they follow
         self.ends_at = end
+        if self._voice_tail > mark.position:
+            self.voice_ends_at = end - (self._tail - self._voice_tail) / SAMPLE_RATE
         self._move(mark.position)
 
     def cleared(self, now: float) -> None:
@@ -186,6 +197,7 @@ class PlayoutLedger:
         self._tail = self._booked = self._head
         self._held = None
         self.ends_at = now
+        self.voice_ends_at, self._voice_tail = min(self.voice_ends_at, now), min(self._voice_tail, self._tail)
         self._late = 0.0
 
     def playhead_end(self, now: float) -> float:

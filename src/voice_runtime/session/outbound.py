@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import get_ident
 
+from voice_runtime.audio.background import Background
 from voice_runtime.audio.frames import FRAME_BYTES, SAMPLE_RATE
 from voice_runtime.audio.ledger import Playout, PlayoutLedger
 from voice_runtime.clock import Clock, SystemClock
@@ -30,6 +31,8 @@ LEAD_SECONDS = 1.0
 """How far ahead of its playing audio is sent. A loop that stalls for less is not heard."""
 MESSAGE_BYTES = 5 * FRAME_BYTES
 """Largest piece of audio in one message: 100 ms."""
+BACKGROUND_LEAD_SECONDS = 0.04
+"""How far ahead a background is sent while nothing is said: so much, and a frame, may stand before the first word."""
 LIMIT_BYTES = 600 * SAMPLE_RATE
 """Most audio that may wait: ten minutes, as much as Twilio itself holds (warning 31931). More is dropped, counted."""
 PARTIAL_FRAME_SECONDS = FRAME_BYTES / SAMPLE_RATE
@@ -57,6 +60,7 @@ class OutboundStream:
         """For readers of 0.1: called on the loop when `pop` may have something again."""
         self.on_audio: Callable[[bytes], object] | None = None
         """A recorder's: called on the loop with the audio that was sent."""
+        self._background: Background | None = None
         self.clock = clock or SystemClock()
         self._ledger = PlayoutLedger()
         self.lock = threading.Lock()  # around the state only; never held across a callback or an await
@@ -111,7 +115,12 @@ class OutboundStream:
         the queue they cost twice as much. The thread says whether this is the loop: to ask asyncio for the running one
         is a system call (getpid) in Python 3.11.
         """
-        if self._free is None or get_ident() != self._thread or not FRAME_BYTES <= size <= MESSAGE_BYTES:
+        if (
+            self._background is not None
+            or self._free is None
+            or get_ident() != self._thread
+            or not FRAME_BYTES <= size <= MESSAGE_BYTES
+        ):
             return None
         now, ledger = self.clock.monotonic(), self._ledger
         if ledger.ends_at - self.lead_seconds > now:
@@ -143,6 +152,8 @@ class OutboundStream:
             self.epoch += 1
             self._forget_items()
             self._items.append(OutboundClear())
+            if self._background is not None:
+                self._background.rewind(int(self._ledger.lead(self.clock.monotonic()) * SAMPLE_RATE))
             self._ledger.cleared(self.clock.monotonic())
             cleared, self.marks = list(self.marks.values()), {}
             self._wake_scheduled = True
@@ -171,6 +182,23 @@ class OutboundStream:
         self._chunks = 0
         self.backlog_bytes = 0
 
+    # -- under the voice ----------------------------------------------------------------------------------------------
+
+    def set_background(self, background: Background | None) -> None:
+        """Mix this under all audio from now on, and send it when there is none. Not for transports of 0.1."""
+        with self.lock:
+            self._background = background
+        self._wake()
+
+    def think(self, on: bool) -> None:
+        """Let the background's thinking sound begin, or fade out."""
+        with self.lock:
+            if self._background is not None:
+                self._background.think(on)
+        self._wake()
+
+    # -- what the carrier says ----------------------------------------------------------------------------------------
+
     def mark_echoed(self, wire_name: str) -> bool:
         """The carrier says that it has played everything before this mark. False for a mark we do not wait for."""
         with self.lock:
@@ -197,15 +225,15 @@ class OutboundStream:
             return self._ledger.finish(utterance, self.clock.monotonic())
 
     def unplayed_seconds(self) -> float:
-        """Audio between the producers and the caller's ear, in seconds."""
+        """Audio between the producers and the caller's ear, in seconds; a background does not count."""
         with self.lock:
-            return self.backlog_bytes / SAMPLE_RATE + self._ledger.lead(self.clock.monotonic())
+            return self.backlog_bytes / SAMPLE_RATE + max(self._ledger.voice_ends_at - self.clock.monotonic(), 0.0)
 
     def quiet_seconds(self) -> float:
-        """For how long the caller has heard nothing; 0 while something is to be played, infinite before all."""
+        """For how long the caller has heard nothing, or a background; 0 while audio is left, infinite before all."""
         with self.lock:
             now = self.clock.monotonic()
-            return 0.0 if self.backlog_bytes else max(now - self._ledger.ends_at, 0.0)
+            return 0.0 if self.backlog_bytes else max(now - self._ledger.voice_ends_at, 0.0)
 
     @property
     def waiting(self) -> int:
@@ -258,9 +286,16 @@ class OutboundStream:
         with self.lock:
             wait = self._seconds_until_due()
             if wait <= 0.0:
+                if self._background is not None and isinstance(self._items[0], OutboundAudio):
+                    return self._mixed_message(self._background)
                 item = self._next_message()
                 self._account(item)
                 return item
+            if self._background is not None and self._background.sounds:
+                ahead = self._ledger.lead(self.clock.monotonic()) - BACKGROUND_LEAD_SECONDS
+                if ahead < 0.001:  # not 0: a wait that is too short for the clock would never be over
+                    return self._background_message(self._background.alone(FRAME_BYTES))
+                wait = min(wait, ahead)
             self._wanted = True
         if wait < math.inf and self._timer is None and self.loop is not None:
             self._timer = self.loop.call_later(wait, self._due)
@@ -310,6 +345,19 @@ class OutboundStream:
         audio = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self.backlog_bytes -= len(audio)
         return OutboundAudio(audio, first.utterance)
+
+    def _mixed_message(self, background: Background) -> OutboundAudio:
+        """Audio with the background under it. The thinking sound is gone before the first of it."""
+        if background.thinks:
+            return self._background_message(background.alone(FRAME_BYTES, speech_follows=True))
+        item = self._next_message()
+        self._account(item)
+        assert isinstance(item, OutboundAudio), "the first item is audio"
+        return OutboundAudio(background.under(item.payload), item.utterance)
+
+    def _background_message(self, audio: bytes) -> OutboundAudio:
+        self._ledger.sent(None, len(audio), self.clock.monotonic(), background=True)
+        return OutboundAudio(audio, None)
 
     def _pop_chunk(self) -> None:
         self._items.popleft()
