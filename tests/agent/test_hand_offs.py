@@ -69,9 +69,9 @@ def test_a_tool_hands_the_call_off() -> None:
     assert call.heard == "hello. yes? i will ask. you owe ten dollars. until friday."
     assert list(call.history)[3:] == [
         UserItem("what do i owe"),
+        AgentItem("I will ask. You owe ten dollars."),  # which began before the tool was used
         ToolItem("to_billing", "{}", "Handed off to billing."),
         HandOffItem("front", "billing"),
-        AgentItem("I will ask. You owe ten dollars."),
         UserItem("until when"),
         AgentItem("Until Friday."),
     ]

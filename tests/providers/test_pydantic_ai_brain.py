@@ -61,7 +61,7 @@ async def test_the_model_sees_the_conversation_and_the_tools_and_uses_one() -> N
     kitchen = Kitchen()
     brain = PydanticAiBrain(Agent(FunctionModel(stream_function=model), instructions="Be brief."))
     parts = await answer(brain, Turn("three more", "", BEFORE, "Sell pizza.", kitchen))
-    assert "".join(part for part in parts if isinstance(part, str)) == "Let me see.\nThat is ordered."
+    assert "".join(part for part in parts if isinstance(part, str)) == "Let me see.That is ordered."
     assert kitchen.calls == [("order", '{"count":3}')]
     assert not [part for part in parts if isinstance(part, ToolItem)]  # the runtime records it
     assert sum(part.output_tokens for part in parts if isinstance(part, Usage)) > 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from voice_runtime.agent.agent import Agent
+from voice_runtime.agent.conversation import Conversation
 from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.manners import Limits, Phrases
 from voice_runtime.agent.sounds import Sounds
 from voice_runtime.agent.spend import Prices
 
-__all__ = ["Agent", "HandOff", "Limits", "Phrases", "Prices", "Sounds"]
+__all__ = ["Agent", "Conversation", "HandOff", "Limits", "Phrases", "Prices", "Sounds"]

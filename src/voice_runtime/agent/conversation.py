@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from voice_runtime.agent.deafness import Deafness
@@ -44,6 +46,7 @@ from voice_runtime.turns import commands as do
 from voice_runtime.turns import events as on
 from voice_runtime.turns.commands import State, Timer
 from voice_runtime.turns.floor import Floor
+from voice_runtime.turns.policy import KeyUse
 
 if TYPE_CHECKING:
     from voice_runtime.agent.agent import Agent
@@ -135,6 +138,26 @@ class Conversation:
             await self._seat.end()
         if self._crash.done():
             self._crash.result()
+
+    # -- what tools may ask for ----------------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """End the call when the answer to this turn has been heard to its end. A caller who interrupts it stays."""
+        self._thinking.make_last()
+
+    @contextmanager
+    def collecting_keys(self) -> Iterator[None]:
+        """Meanwhile keys are no part of what the caller says, and the caller is not waiting: somebody waits for them.
+
+        Nor do they stop a prompt. Words still interrupt.
+        """
+        policy = self._agent.policy
+        self._tell(on.PolicyChanged(replace(policy, keys=KeyUse.PROGRAM, keys_interrupt=False)))
+        try:
+            with self._watch.paused():
+                yield
+        finally:
+            self._tell(on.PolicyChanged(policy))
 
     async def _close(self) -> None:
         """Let what was said last be accounted for, if the call has ended; end the rest."""
@@ -259,6 +282,8 @@ class Conversation:
     def _spoken(self, reply: Reply, outcome: PlaybackOutcome) -> None:
         if self._thinking.spoken(reply, outcome):
             self._failures = 0
+        if self._thinking.ends_call(reply, outcome):
+            self._call.request_disconnect(EndReason.AGENT_HUNG_UP, "the agent said goodbye")
         if outcome is PlaybackOutcome.FAILED and not self._failed(self._voice.fault):
             self._talk.say(self._agent.phrases.apology)
         self._measured.spoken(reply.heard, reply.unfinished)

@@ -70,14 +70,19 @@ class Reply:
     def hand_over(self, agent: Agent[Any]) -> None:
         """Another agent goes on with it: what there is is a sentence of the last one's."""
         self._language, self._pronunciations = language_for(agent.language), agent.pronunciations
+        self.end_sentence()
+
+    def end_sentence(self) -> None:
+        """What comes is another one."""
         if self._text is _Text.OPEN:
             self._add([*self._cutter.feed(self._filter.flush()), *self._cutter.flush()])
 
     def close(self) -> None:
         """That was all of it."""
         if self._text is _Text.OPEN:
+            self.end_sentence()
             self._text = _Text.COMPLETE
-            self._add([*self._cutter.feed(self._filter.flush()), *self._cutter.flush()])
+            self._news.set()
 
     def interject(self, phrase: str) -> None:
         """Say this before what comes."""

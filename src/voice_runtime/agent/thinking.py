@@ -46,6 +46,8 @@ class _Turn:
     key: int | None = None  # in the history, once it is committed
     tools: list[ToolItem] = field(default_factory=list)  # used before that
     queued: bool = False
+    worded: bool = False  # the brain has said something
+    last: bool = False  # with this answer, the call ends
     over: bool = False
 
 
@@ -120,6 +122,17 @@ class Thinking:
         turn = self._turn
         if turn is not None and turn.number == number and turn.key is not None:
             self._history.replace(turn.key, UserItem(text, turn.asked.keys))
+
+    def make_last(self) -> None:
+        """The call is to end when the answer to this turn has been heard."""
+        if self._turn is not None:
+            self._turn.last = True
+
+    def ends_call(self, reply: Reply, outcome: PlaybackOutcome) -> bool:
+        """An utterance is over. Whether it was such an answer, whole."""
+        turn = self._turn
+        said = outcome in (PlaybackOutcome.PLAYED, PlaybackOutcome.TIMED_OUT) and reply.complete
+        return turn is not None and turn.reply is reply and turn.last and said
 
     # -- what becomes of the answer ------------------------------------------------------------------------------------
 
@@ -207,6 +220,8 @@ class Thinking:
                 async with closing(self._measured.timed(turn.number, agent.brain(given))) as parts:
                     with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
                         await self._read(turn, parts, pauses)
+                if turn.last and not turn.worded:
+                    turn.reply.feed(agent.phrases.goodbye)
                 turn.reply.close()
                 if not turn.reply.unfinished and not turn.reply.heard:
                     raise ValueError("the brain said nothing")
@@ -232,12 +247,15 @@ class Thinking:
         return Turn(asked.text, asked.keys, before, agent.instructions, turn.toolset, begun, context=self._seat.context)
 
     def _toolset(self, reply: Reply) -> TurnTools:
-        return self._tools.turn(partial(self._hold, reply), partial(self._hand_over, reply))
+        return self._tools.turn(
+            partial(self._hold, reply), partial(self._hand_over, reply), partial(self._tool_used, reply)
+        )
 
     async def _read(self, turn: _Turn, parts: AsyncIterator[Part], pauses: Pauses) -> None:
         async for part in parts:
             match part:
                 case str():
+                    turn.worded = turn.worded or bool(part.strip())
                     turn.reply.feed(part)
                     self._queue_if_ready(turn)
                     pauses.fed()
@@ -256,6 +274,12 @@ class Thinking:
             turn.tools.append(item)
         else:
             self._history.add(item)
+
+    def _tool_used(self, reply: Reply) -> None:
+        """What is said before it is a whole sentence, and heard while the tool runs."""
+        reply.end_sentence()
+        if self._turn is not None and self._turn.reply is reply:
+            self._queue_if_ready(self._turn)
 
     def _speak_up(self, turn: _Turn) -> None:
         turn.reply.speak_up()

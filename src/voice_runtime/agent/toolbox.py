@@ -70,10 +70,10 @@ class Toolbox:
         self._threads = agent.threads
         self.specs = tuple(tool.spec(self._types) for tool in self.tools.values())
 
-    def turn(self, hold: Callable[[str], None], hand_over: Callable[[], None]) -> TurnTools:
+    def turn(self, hold: Callable[[str], None], hand_over: Callable[[], None], used: Callable[[], None]) -> TurnTools:
         """The tools of a turn. `hold`: says a line while the caller waits for one. `hand_over`: a tool handed the call
-        off; whoever thinks about the turn is stopped."""
-        return TurnTools(self, hold, hand_over)
+        off; whoever thinks about the turn is stopped. `used`: one is being called."""
+        return TurnTools(self, hold, hand_over, used)
 
     def number(self) -> int:
         """Of the next tool call."""
@@ -119,10 +119,13 @@ class Toolbox:
 class TurnTools:
     """The tools of one turn, or of what may turn out to be none: nothing is done before it is committed."""
 
-    def __init__(self, box: Toolbox, hold: Callable[[str], None], hand_over: Callable[[], None]) -> None:
+    def __init__(
+        self, box: Toolbox, hold: Callable[[str], None], hand_over: Callable[[], None], used: Callable[[], None]
+    ) -> None:
         self._box = box
         self._hold = hold
         self._hand_over = hand_over
+        self._used = used
         self._handed_off = False
         self._committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._over = False
@@ -143,6 +146,7 @@ class TurnTools:
 
     async def call(self, name: str, arguments: str) -> str:
         """See `Toolset`."""
+        self._used()
         await self.committed()
         if self._over:
             return "This turn is over."

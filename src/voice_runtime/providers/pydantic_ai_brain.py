@@ -81,8 +81,8 @@ class PydanticAiBrain:
                         case PartDeltaEvent(delta=TextPartDelta(content_delta=text)) if text:
                             yield text
                         case FunctionToolCallEvent(part=call):
-                            yield "\n"  # what is said after it is another sentence
                             if call.tool_name not in ours:
+                                yield "\n"  # what is said after it is another sentence
                                 own[call.tool_call_id] = call
                         case FunctionToolResultEvent(part=result) if result.tool_call_id in own:
                             yield _item(own.pop(result.tool_call_id), result)

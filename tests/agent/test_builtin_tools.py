@@ -1,0 +1,146 @@
+"""What every agent on a phone may do, as the caller has it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from agent_world import Remembering, desk, ear, says
+
+from voice_runtime.agent.builtin_tools import collect_digits, hang_up, send_digits
+from voice_runtime.audio.tones import detect_dtmf
+from voice_runtime.events import EndReason
+from voice_runtime.llm import AgentItem, ToolItem, Turn, UserItem
+from voice_runtime.simulator import EndedBy, Line
+from voice_runtime.testing import PhoneTests
+
+
+def test_hang_up_waits_until_the_goodbye_was_heard(phone: PhoneTests) -> None:
+    """Whether the goodbye comes before the tool or after it; a brain that has none says the agent's own."""
+
+    async def after(turn: Turn) -> AsyncIterator[str]:
+        await turn.tools.call("hang_up", "{}")
+        yield "It was a pleasure. Goodbye!"
+
+    async def before(turn: Turn) -> AsyncIterator[str]:
+        yield "It was a pleasure. Goodbye!"
+        await turn.tools.call("hang_up", "")
+
+    async def without(turn: Turn) -> AsyncIterator[str]:
+        await turn.tools.call("hang_up", "")
+        if turn.text == "never":
+            yield ""
+
+    async def caller(line: Line) -> None:
+        await says(line, "that is all")
+        await line.stay()
+
+    for brain, words in (
+        (after, "it was a pleasure. goodbye!"),
+        (before, "it was a pleasure. goodbye!"),
+        (without, "thank you for calling. goodbye."),
+    ):
+        agent = Remembering(brain, tools=[hang_up])
+        record = phone.call(desk(agent), caller)
+        assert ear(record) == words
+        assert record.ended_by is not EndedBy.CALLER
+        assert agent.end is not None and agent.end.reason is EndReason.AGENT_HUNG_UP
+
+
+def test_a_caller_who_interrupts_the_goodbye_stays(phone: PhoneTests) -> None:
+    """There was one more thing."""
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        if "pizza" in turn.text:
+            yield "One pizza."
+        else:
+            await turn.tools.call("hang_up", "{}")
+            yield "It was a pleasure to talk to you, and have a very nice day. Goodbye!"
+
+    async def caller(line: Line) -> None:
+        await says(line, "that is all")
+        await line.wait_until_agent_speaks()
+        await line.pause(1.0)
+        await says(line, "wait one pizza please")
+        await line.hear_out()
+
+    agent = Remembering(brain, tools=[hang_up])
+    record = phone.call(desk(agent), caller)
+    assert record.ended_by is EndedBy.CALLER
+    assert ear(record).endswith("one pizza.")
+
+
+def test_digits_are_collected_and_are_no_part_of_a_turn(phone: PhoneTests) -> None:
+    """The prompt is heard to its end, and no filler after it; keys that come early count."""
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        yield "Please key in your number, and then the hash key."
+        number = await turn.tools.call("collect_digits", "{}")
+        yield f"Thank you: {' '.join(number)}."
+
+    async def caller(line: Line) -> None:
+        await says(line, "where is it")
+        await line.wait_until_agent_speaks()
+        line.press("4")
+        await line.hear_out()
+        await line.pause(3.0)
+        line.press("2")
+        await line.pause(3.0)
+        line.press("7#")
+        await line.hear_out()
+
+    agent = Remembering(brain, tools=[collect_digits])
+    record = phone.call(desk(agent), caller)
+    assert ear(record) == "please key in your number, and then the hash key. thank you: four two seven."
+    assert [item for item in agent.remembered if isinstance(item, ToolItem | UserItem)] == [
+        UserItem("where is it"),
+        ToolItem("collect_digits", "{}", "427"),
+    ]
+
+
+def test_a_caller_who_presses_nothing(phone: PhoneTests) -> None:
+    """The model is told; a caller who speaks instead has the next turn."""
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        if turn.history:
+            yield "Then tell me your name."
+            return
+        yield "Please key in your number."
+        yield (await turn.tools.call("collect_digits", '{"max_digits": 3}')).replace("The caller", "You")
+
+    async def waits(line: Line) -> None:
+        await says(line, "where is it")
+        await line.hear_out()
+        await line.pause(10.0)
+        await line.hear_out()
+
+    async def speaks(line: Line) -> None:
+        await says(line, "where is it")
+        await line.hear_out()
+        await says(line, "i have no number")
+        await line.hear_out()
+
+    record = phone.call(desk(Remembering(brain, tools=[collect_digits])), waits)
+    assert ear(record) == "please key in your number. you pressed no key."
+    agent = Remembering(brain, tools=[collect_digits])
+    assert ear(phone.call(desk(agent), speaks)) == "please key in your number. then tell me your name."
+    assert agent.remembered[-2:] == [UserItem("i have no number"), AgentItem("Then tell me your name.")]
+
+
+def test_digits_are_sent_as_tones(phone: PhoneTests) -> None:
+    """The other side hears the keys, and nothing the model makes up."""
+    refused: list[str] = []
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        yield "One moment."
+        refused.append(await turn.tools.call("send_digits", '{"digits": "ABC; hello"}'))
+        await turn.tools.call("send_digits", '{"digits": "12w#"}')
+        yield "Done."
+
+    async def caller(line: Line) -> None:
+        await says(line, "press one two please")
+        await line.hear_out()
+
+    record = phone.call(desk(Remembering(brain, tools=[send_digits])), caller)
+    assert "The arguments are wrong: digits" in refused[0]
+    assert detect_dtmf(record.ear) == "12#"
+    assert ear(record).startswith("one moment.") and ear(record).endswith("done.")
