@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_runtime.turns.heard import Heard, Segment, WordTime, heard
+from voice_runtime.audio.frames import SAMPLE_RATE
+from voice_runtime.turns.heard import Heard, Segment, VoicePart, WordTime, heard, spoken_by
 from voice_runtime.turns.spoken import Spoken
 from voice_runtime.turns.verbalise import language_for, verbalise
 
@@ -77,3 +78,16 @@ def test_more_bytes_are_never_fewer_words(made: list[tuple[str, int]], sizes: li
     assert all(whole.startswith(one.text) for one in found)
     assert [len(one.text) for one in found] == sorted(len(one.text) for one in found)
     assert all(one.size <= size for one, size in zip(found, sorted(sizes), strict=True))
+
+
+def test_a_sentence_in_two_voices_is_heard_at_the_pace_of_each() -> None:
+    """The first says two words in a second, the second voice four in four."""
+    spoken = Spoken("one two three four five six")
+    parts = [VoicePart(0, 0), VoicePart(8, SAMPLE_RATE)]  # "one two " took a second
+    whole = spoken_by(parts, Segment(spoken, 5 * SAMPLE_RATE))
+    assert [word.seconds for word in whole.words][:2] == [0.375, 0.875]
+    assert heard([whole], SAMPLE_RATE).text == "one two"
+    assert heard([whole], 3 * SAMPLE_RATE).text == "one two three"
+    assert heard([whole], 5 * SAMPLE_RATE).text == spoken.source
+    under_way = spoken_by(parts, Segment(spoken, 2 * SAMPLE_RATE, complete=False))
+    assert heard([under_way], 2 * SAMPLE_RATE - 800).text == "one two three four"

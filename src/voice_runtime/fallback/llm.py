@@ -59,18 +59,8 @@ class FallbackBrain:
             text = Continuation(said)
             since = loop.time()
             try:
-                while True:
-                    wait = self._next if attempt.gave else self._first
-                    try:
-                        part = await attempt.next(wait, "no words")
-                    except StalledError:
-                        if tools.busy_since(since):
-                            since = loop.time()
-                            continue
-                        raise
+                while (part := await self._part(attempt, tools)) is not None:
                     since = loop.time()
-                    if part is None:
-                        break
                     if isinstance(part, ToolItem):
                         tools.used.append(part)
                     if not isinstance(part, str):
@@ -103,6 +93,16 @@ class FallbackBrain:
         *before, last = failures
         detail = "; ".join([last.detail, *(f"before it {failure}" for failure in before)])
         raise BrainError(last.name, last.reason, detail) from error
+
+    async def _part(self, attempt: Attempt[Part], tools: _Tools) -> Part | None:
+        """The next piece, None at the end. While tools run, and for as long after as it may take, none is due."""
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                return await attempt.next(self._next if attempt.gave else self._first, "no words")
+            except StalledError:
+                if not tools.busy_since(began):
+                    raise
 
     async def aclose(self) -> None:
         """Close the brains that can be closed."""
