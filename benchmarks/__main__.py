@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import agent, machine, media_path, pictures, scenarios, session_cost, start_up
+from benchmarks import agent, machine, media_path, pictures, scenarios, session_cost, start_up, voice_detection
 from benchmarks.media_path import Rounds
 from benchmarks.table import COLUMNS, Row
 from voice_runtime.cli.output import say, show_table
@@ -29,6 +29,7 @@ class Size:
     scenario_seconds: float
     passing_calls: int
     starts: int
+    detections: int
     agent_seconds: float
 
 
@@ -58,6 +59,7 @@ def main() -> None:
     rows.append(passing)
     rows += start_up.rows(size.starts)
     rows += session_cost.rows()
+    rows += voice_detection.rows(size.detections)
 
     say("agents")
     rows += agent.cost(agent.CALLS_PER_CORE, size.agent_seconds)

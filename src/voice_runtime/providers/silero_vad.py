@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
 import onnxruntime
@@ -25,13 +25,15 @@ from voice_runtime.vad import VoiceListener
 
 __all__ = ["SileroDetector", "SileroModel", "SileroVad"]
 
+Floats: TypeAlias = NDArray[np.float32]
+
 RATE: Final = 8000
 CHUNK: Final = 256
 CONTEXT: Final = 32
 GATE_SAMPLES: Final = 240  # 30 ms: the gate takes 10, 20 or 30
 GATE_MODE: Final = 0  # of 0 to 3, the one that misses least
-GATE_OPEN_CHUNKS: Final = 16
-"""For how long the model goes on to listen after the gate last saw something: half a second."""
+GATE_OPEN_CHUNKS: Final = 6
+"""For how long the model goes on to listen after the gate last saw something: 0.2 s."""
 PRE_ROLL_CHUNKS: Final = 2
 """What the model hears of the time before the gate opened."""
 SILENCE: Final = b"\xff"
@@ -52,15 +54,18 @@ class SileroModel:
         self._no_state = np.zeros((2, 128), np.float32)
 
     def __call__(self, pieces: Sequence[bytes], states: Sequence[object | None]) -> tuple[list[float], list[object]]:
-        before = cast(Sequence["NDArray[np.float32] | None"], states)
-        feed = {
-            "input": self._values[np.frombuffer(b"".join(pieces), np.uint8)].reshape(len(pieces), CONTEXT + CHUNK),
-            "state": np.stack([self._no_state if state is None else state for state in before], axis=1),
-            "sr": self._rate,
-        }
-        output, after = self._session.run(None, feed)
+        before = cast("Sequence[Floats | None]", states)
+        inputs = self._values[np.frombuffer(b"".join(pieces), np.uint8)].reshape(len(pieces), CONTEXT + CHUNK)
+        output, after = self.run(
+            inputs, np.stack([self._no_state if state is None else state for state in before], axis=1)
+        )
         # Copies: a view would keep the states of all calls alive for as long as one of them is quiet.
         return output[:, 0].tolist(), [after[:, index].copy() for index in range(len(pieces))]
+
+    def run(self, inputs: Floats, state: Floats) -> tuple[Floats, Floats]:
+        """The bare model: [N, 288] and [2, N, 128] in, [N, 1] and the new state out."""
+        output, after = self._session.run(None, {"input": inputs, "state": state, "sr": self._rate})
+        return output, after
 
 
 def _model_file() -> str:
@@ -149,10 +154,12 @@ class SileroDetector:
 
     def _take(self, piece: Piece, chunk: bytes) -> None:
         """Hand the piece over, unless the gate has seen nothing for a while, and nobody speaks."""
-        was_closed = self._quiet_chunks >= GATE_OPEN_CHUNKS and self._voicing.quiet
-        seen = self._gate.is_speech(decode_ulaw(chunk[:GATE_SAMPLES]), RATE)
-        self._quiet_chunks = 0 if seen else self._quiet_chunks + 1
-        if was_closed and not seen:
+        if not self._voicing.quiet:
+            self._quiet_chunks = 0
+        else:
+            seen = self._gate.is_speech(decode_ulaw(chunk[:GATE_SAMPLES]), RATE)
+            self._quiet_chunks = 0 if seen else self._quiet_chunks + 1
+        if self._quiet_chunks >= GATE_OPEN_CHUNKS:
             self._kept_back.append(piece)
             return
         # The model goes on from the state in which it was left. Begun anew, it takes coughs for voices.

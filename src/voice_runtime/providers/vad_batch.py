@@ -25,6 +25,8 @@ LONGEST_COLLECTION_SECONDS = 0.032
 """A piece waits so long at most for those of other calls: as long as it takes to be spoken."""
 STALL_SECONDS = 2.0
 """A job that takes longer hangs; calls go on without it."""
+CLOSE_BEHIND = 2
+"""With so many pieces that wait, a call is not behind."""
 MAX_WAITING = 32
 """Pieces of one call that wait; then the oldest go."""
 
@@ -126,9 +128,8 @@ class Batches:
         """Hand over what waits."""
         self._next = None
         members, self._collecting = self._collecting, []
-        work = [(member, list(member.waiting)) for member in members if member.alive]
-        for member, _ in work:
-            member.waiting.clear()
+        work = [(member, _due(member.waiting)) for member in members if member.alive]
+        self._collecting = [member for member, _ in work if member.waiting]
         if not work:
             return
         loop = asyncio.get_running_loop()
@@ -189,3 +190,9 @@ class Batches:
             if member.alive:
                 self.leave(member)
                 member.on_failure(reason)
+
+
+def _due(waiting: deque[Piece]) -> list[Piece]:
+    """The next piece, since a run with a piece of everybody is cheap, and one for the few that have two is not; or all,
+    of a call that would fall behind."""
+    return [waiting.popleft() for _ in range(len(waiting) if len(waiting) > CLOSE_BEHIND else 1)]

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 PRE_ROLL_SECONDS = 0.3
 """How much of the time before a voice its audio begins with: detectors are late for soft consonants."""
-KEPT_SECONDS = 1.0
+KEPT_SECONDS = 0.6
 """How much audio is kept for that: a detector is not sure of a voice at once."""
 STALL_SECONDS = 0.5
 """Audio comes every 20 ms. When there is none for so long, in the middle of a voice, somebody has to be told."""
