@@ -50,7 +50,8 @@ class SileroModel:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(_model_file(), options, providers=["CPUExecutionProvider"])
         self._rate = np.array(RATE, np.int64)
-        self._values = np.frombuffer(decode_ulaw(bytes(range(256))), np.int16).astype(np.float32) / 32768
+        linear = np.frombuffer(decode_ulaw(bytes(range(256))), np.int16)
+        self._values: Floats = (linear / 32768).astype(np.float32)
         self._no_state = np.zeros((2, 128), np.float32)
 
     def __call__(self, pieces: Sequence[bytes], states: Sequence[object | None]) -> tuple[list[float], list[object]]:
