@@ -80,6 +80,7 @@ class EndReason(StrEnum):
     DRAINED = "drained"
     RESET = "reset"
     CALLER_SILENT = "caller_silent"
+    TRANSFERRED = "transferred"
     PROVIDER_FAILED = "provider_failed"
     MAX_TURNS = "max_turns"
     MAX_SPEND = "max_spend"
@@ -100,6 +101,7 @@ _FAULTS = {
     EndReason.DRAINED: Fault.RUNTIME,
     EndReason.RESET: Fault.RUNTIME,
     EndReason.CALLER_SILENT: Fault.CALLER,
+    EndReason.TRANSFERRED: Fault.AGENT,
     EndReason.PROVIDER_FAILED: Fault.PROVIDER,
     EndReason.MAX_TURNS: Fault.AGENT,
     EndReason.MAX_SPEND: Fault.AGENT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -16,6 +16,7 @@ __all__ = [
     "CallControl",
     "CallInfo",
     "CallPort",
+    "CallTransfer",
     "CarrierTransport",
     "MediaSocket",
     "MediaTransport",
@@ -25,6 +26,7 @@ __all__ = [
     "OutboundMark",
     "SmsTransport",
     "SocketClosed",
+    "TextSender",
     "Wire",
     "create_transport",
     "get_sms_transport",
@@ -151,6 +153,22 @@ class CarrierTransport(CallControl, Protocol):
         self, to: str, *, from_: str = "", twiml: str = "", url: str = "", status_callback: str = ""
     ) -> str:
         """Dial; returns the call's id. Raises `CarrierError`."""
+
+
+@runtime_checkable
+class CallTransfer(Protocol):
+    """A carrier that can connect the caller to somebody else."""
+
+    async def transfer(self, call_sid: str, to: str) -> None:
+        """From then on the call is theirs: its media stops. Raises `CarrierError`."""
+
+
+@runtime_checkable
+class TextSender(Protocol):
+    """A carrier that can send text messages, off the event loop."""
+
+    async def send_sms(self, to: str, body: str, *, from_: str = "") -> dict[str, str]:
+        """Raises `CarrierError`."""
 
 
 class SmsTransport(Protocol):

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 from agent_world import Remembering, desk, ear, says
 
-from voice_runtime.agent.builtin_tools import collect_digits, hang_up, send_digits
+from voice_runtime.agent.builtin_tools import collect_digits, hang_up, send_digits, send_sms, transfer_to
 from voice_runtime.audio.tones import detect_dtmf
 from voice_runtime.events import EndReason
 from voice_runtime.llm import AgentItem, ToolItem, Turn, UserItem
-from voice_runtime.simulator import EndedBy, Line
-from voice_runtime.testing import PhoneTests
+from voice_runtime.simulator import CallRecord, EndedBy, Line, Phone
+from voice_runtime.testing import PhoneSystem, PhoneTests
 
 
 def test_hang_up_waits_until_the_goodbye_was_heard(phone: PhoneTests) -> None:
@@ -144,3 +144,51 @@ def test_digits_are_sent_as_tones(phone: PhoneTests) -> None:
     assert "The arguments are wrong: digits" in refused[0]
     assert detect_dtmf(record.ear) == "12#"
     assert ear(record).startswith("one moment.") and ear(record).endswith("done.")
+
+
+def test_a_caller_is_transferred(phone: PhoneTests) -> None:
+    """The announcement is heard first; then somebody else answers, and the call is theirs."""
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        assert turn.tools.specs[0].parameters["properties"]["to"] == {"const": "sales", "type": "string"}
+        yield "I am connecting you."
+        await turn.tools.call("transfer", '{"to": "sales"}')
+
+    async def caller(line: Line) -> None:
+        await says(line, "sales please")
+        await line.hear_out()
+        await line.hears("this is sales")
+
+    async def sales(line: Line) -> None:
+        await says(line, "this is sales")
+        await line.stay()
+
+    async def scenario(system: PhoneSystem) -> CallRecord:
+        system.phones["+15551230001"] = Phone(sales)
+        return await system.call(caller)
+
+    agent = Remembering(brain, tools=[transfer_to(sales="+15551230001")])
+    record = phone.run(scenario, desk(agent))
+    assert ear(record).startswith("i am connecting you.") and "this is sales" in ear(record)
+    assert agent.end is not None and agent.end.reason is EndReason.TRANSFERRED
+
+
+def test_a_text_message_goes_to_the_caller(phone: PhoneTests) -> None:
+    """From the number that was called."""
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        yield await turn.tools.call("send_sms", '{"text": "Your order: 42"}')
+
+    async def caller(line: Line) -> None:
+        await says(line, "text it to me")
+        await line.hear_out()
+
+    async def scenario(system: PhoneSystem) -> CallRecord:
+        record = await system.call(caller)
+        sent.extend(message.body for message in system.carrier.rest.messages.values())
+        return record
+
+    sent: list[str] = []
+    record = phone.run(scenario, desk(Remembering(brain, tools=[send_sms])))
+    assert ear(record) == "the text message was sent."
+    assert sent == ["Your order: 42"]

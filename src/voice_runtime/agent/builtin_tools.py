@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+import logging
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from voice_runtime.agent.conversation import Conversation
 from voice_runtime.audio.tones import dtmf
-from voice_runtime.errors import ToolError
-from voice_runtime.events import MarkOutcome
+from voice_runtime.errors import CarrierError, ToolError
+from voice_runtime.events import CallEnd, Direction, EndReason, MarkOutcome
 from voice_runtime.session import VoiceSession
-from voice_runtime.tools import OnBargeIn, tool
+from voice_runtime.tools import OnBargeIn, Tool, tool
+from voice_runtime.transport import CallTransfer, TextSender
 
-__all__ = ["collect_digits", "hang_up", "send_digits"]
+__all__ = ["collect_digits", "hang_up", "send_digits", "send_sms", "transfer_to"]
+
+log = logging.getLogger(__name__)
 
 PROMPT_SECONDS = 30.0
 """How long a prompt that is still being said may take."""
@@ -63,6 +67,48 @@ async def send_digits(digits: Annotated[str, Field(pattern="^[0-9*#wW]{1,40}$")]
     if await call.mark("digits", call.stream.unplayed_seconds() + MARK_SECONDS) is not MarkOutcome.PLAYED:
         raise ToolError("That was interrupted.")
     return "The keys were pressed."
+
+
+@tool(timeout=15.0)
+async def send_sms(text: Annotated[str, Field(min_length=1, max_length=1000)], call: VoiceSession) -> str:
+    """Send the caller a text message."""
+    inbound = call.direction is Direction.INBOUND
+    ours, theirs = (call.called_number, call.caller_number)[:: 1 if inbound else -1]
+    carrier: object = call.carrier
+    if not isinstance(carrier, TextSender) or not (theirs or "").startswith("+"):
+        raise ToolError("This caller cannot be sent a text message.")
+    try:
+        await carrier.send_sms(theirs or "", text, from_=ours or "")
+    except CarrierError as error:
+        log.warning("call %s: no text message: %s", call.call_sid, error)
+        raise ToolError("The text message could not be sent.") from error
+    return "The text message was sent."
+
+
+def transfer_to(**destinations: str) -> Tool:
+    """A tool that transfers the caller: `transfer_to(sales="+15551230001", support="sip:help@example.com")`.
+
+    The model chooses among the names; it never sees a number, nor makes one up.
+    """
+
+    async def transfer(to: str, call: VoiceSession) -> str:
+        carrier: object = call.carrier
+        if not isinstance(carrier, CallTransfer):
+            raise ToolError("This call cannot be transferred.")
+        await _heard_out(call)
+        call.expect_end(CallEnd(EndReason.TRANSFERRED, to))
+        try:
+            await carrier.transfer(call.call_sid or "", destinations[to])
+        except CarrierError as error:
+            call.expect_end(None)
+            log.warning("call %s: no transfer: %s", call.call_sid, error)
+            raise ToolError("The call could not be transferred.") from error
+        await call.wait_ended()
+        return "The caller was transferred."
+
+    transfer.__annotations__["to"] = Literal[tuple(destinations)]
+    described = "Transfer the caller. Say so first, in the same answer; nothing can be said after it."
+    return Tool(transfer, description=described, timeout=60.0, holding="", on_barge_in=OnBargeIn.CANCEL)
 
 
 async def _heard_out(call: VoiceSession) -> None:

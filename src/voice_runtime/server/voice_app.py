@@ -237,7 +237,7 @@ class VoiceApp:
             self._shared_vad is not None and self.metrics is not None and hasattr(self._shared_vad, "on_batch")
         ):  # optional: VadWithBatches
             self._shared_vad.on_batch = self.metrics.vad.observe
-        parts = (new_stt, shared_tts, self._shared_vad, self.phrase_cache)
+        parts = (new_stt, shared_tts, self._shared_vad, self.phrase_cache, self.carrier)
         return partial(_new_session, self.session, self.clock, *parts)  # type: ignore[arg-type]
 
     async def _warm(self) -> None:
@@ -305,6 +305,7 @@ def _new_session(
     tts: Tts | None,
     vad: Vad | None,
     phrase_cache: PhraseCache,
+    carrier: CarrierTransport | None,
 ) -> VoiceSession:
     session = make()
     if clock is not None:
@@ -317,4 +318,6 @@ def _new_session(
         session.vad = vad
     if session.phrase_cache is None:
         session.phrase_cache = phrase_cache
+    if session.carrier is None:
+        session.carrier = carrier
     return session

@@ -29,7 +29,7 @@ from voice_runtime.session.media_line import MediaLine
 from voice_runtime.session.voice import CallerVoice
 from voice_runtime.stt import SttProvider
 from voice_runtime.talk import Talk
-from voice_runtime.transport import CallInfo
+from voice_runtime.transport import CallInfo, CarrierTransport
 from voice_runtime.tts import StreamingTts, TtsProvider
 from voice_runtime.vad import Vad
 
@@ -50,6 +50,7 @@ class CallLife(MediaLine):
     talk: Talk | None = None
     """What the agent that holds the call can be asked to say; None while none does."""
     phrase_cache: PhraseCache | None = None
+    carrier: CarrierTransport | None = None
     """The application's; None: every phrase is synthesised when it is said."""
     on_disconnected: Callable[[CallEnd], None] | None = None
     """Called once when the call has ended, in a thread of its own."""
@@ -103,6 +104,10 @@ class CallLife(MediaLine):
         if self._wanted_end is None:
             self._wanted_end = CallEnd(reason, detail)
         run_on_loop(self._loop, wanted.set)
+
+    def expect_end(self, end: CallEnd | None) -> None:
+        """When the call ends, it is for this reason: the carrier was asked for it. None: it was not, after all."""
+        self._wanted_end = end
 
     def request_clear_buffer(self) -> None:
         """Silence the agent now: nothing queued here or at the carrier is played any more (barge-in)."""

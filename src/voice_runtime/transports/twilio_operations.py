@@ -123,6 +123,12 @@ class TwilioRest:
             parameters = {}  # the link carries them
         raise TwilioCallListIncompleteError(urlsplit(origin).netloc, query.max_pages, "there are more")
 
+    def replace_document(self, call_sid: str, twiml: str) -> None:
+        """Have the live call do `twiml` from now on. Raises `CarrierError`."""
+        client = self._client(None)
+        with carrier_errors(f"changing {call_sid}"):
+            client.calls(call_sid).update(twiml=twiml)
+
     def send_message(self, to: str, body: str, from_: str, options: Mapping[str, object]) -> dict[str, str]:
         """Send a text message. Raises `CarrierError`."""
         client = self._client(None)

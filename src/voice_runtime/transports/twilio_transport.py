@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
 
     from voice_runtime.transports.twilio_operations import TwilioRest
+from voice_runtime.wire import twiml as twiml_of
 
 __all__ = ["TwilioTransport"]
 
@@ -111,6 +112,13 @@ class TwilioTransport:
             lambda rest: rest.hang_up(call_sid, self._regions),
             patience=max(len(self._regions), 1),
         )
+
+    async def transfer(self, call_sid: str, to: str) -> None:
+        """Connect the caller of a live call to `to` (E.164, `sip:...`, `client:...`). Raises `CarrierError`."""
+        check_sid(call_sid)
+        require_credentials(self._settings, "transferring a call")
+        document = twiml_of.dial(to)
+        await self._run(f"transferring {call_sid}", lambda rest: rest.replace_document(call_sid, document))
 
     async def list_calls(
         self, *, start_after: datetime, to: str = "", page_size: int = 200, max_pages: int = 10
