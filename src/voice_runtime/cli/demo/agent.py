@@ -1,14 +1,22 @@
-"""The agent of the demo: a delivery line that takes an order number by voice or by keypad. Read it as an example."""
+"""The agent of the demo: a delivery line that tracks parcels and changes delivery days. Read it as an example.
+
+Its brain is rules, so that it works offline; a language model would take its place and keep the rest.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator, Callable
+
+from voice_runtime.agent import Agent
+from voice_runtime.agent.builtin_tools import hang_up
+from voice_runtime.llm import AgentItem, Turn, UserItem
 from voice_runtime.server.voice_app import VoiceApp
-from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.stt import SttProvider, create_stt
-from voice_runtime.turns.digits import Digits
+from voice_runtime.tools import tool
 
-__all__ = ["GRAMMAR", "PROMPTS", "delivery_line"]
+__all__ = ["GRAMMAR", "PROMPTS", "DeliveryLine", "delivery_line"]
 
 GRAMMAR = """#JSGF V1.0;
 grammar delivery;
@@ -35,12 +43,56 @@ PROMPTS = {
     "order": "Sure. Please say or key in your order number.",
     "confirm": "I heard {number}. Is that right?",
     "again": "Sorry. Please try the number once more.",
-    "status": "Your parcel left our warehouse this morning and comes on Thursday. Is there anything else?",
     "code": "I can do that. To confirm the new day, please key in the code from our letter, and then the hash key.",
-    "changed": "Done. Your parcel now comes on {day}. Anything else?",
     "unclear": "I did not understand that. You can say: where is my parcel.",
     "goodbye": "Thank you for calling. Goodbye.",
 }
+
+
+class DeliveryLine(Agent):
+    """Greets, listens, uses its tools, and hangs up when the caller wants nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__(self.think, greeting=PROMPTS["greeting"], tools=[hang_up])
+
+    @tool
+    async def track_parcel(self, number: str) -> str:
+        """Where the parcel of an order is."""
+        return "Your parcel left our warehouse this morning and comes on Thursday. Is there anything else?"
+
+    @tool
+    async def change_day(self, day: str, code: str) -> str:
+        """Have a parcel delivered on another day. The code is on the letter."""
+        return f"Done. Your parcel now comes on {day.capitalize()}. Anything else?"
+
+    async def think(self, turn: Turn) -> AsyncIterator[str]:
+        """The brain: what to say to what the caller said, after what was said before."""
+        said, asked = turn.text, last_heard(turn)
+        number = turn.keys or digits_in(said)
+        if "parcel" in said:
+            yield PROMPTS["order"]
+        elif day_in(said):
+            yield PROMPTS["code"]
+        elif number and "code" in asked:
+            yield await use(turn, "change_day", day=earlier(turn, day_in), code=number)
+        elif number:
+            yield PROMPTS["confirm"].format(number=" ".join(number))
+        elif said.startswith("yes"):
+            yield await use(turn, "track_parcel", number=earlier(turn, digits_in))
+        elif "wrong" in said:
+            yield PROMPTS["again"]
+        elif {"no", "goodbye"} & set(said.split()):
+            await use(turn, "hang_up")
+            yield PROMPTS["goodbye"]
+        else:
+            yield PROMPTS["unclear"]
+
+
+def delivery_line(settings: Settings, agent: DeliveryLine) -> VoiceApp:
+    """The whole application."""
+    app = VoiceApp(stt=recognition, tts="espeak", settings=settings)
+    app.call()(agent)
+    return app
 
 
 def recognition() -> SttProvider:
@@ -48,45 +100,27 @@ def recognition() -> SttProvider:
     return create_stt("pocketsphinx", grammar=GRAMMAR)
 
 
-def delivery_line(settings: Settings) -> VoiceApp:
-    """The whole application."""
-    app = VoiceApp(stt=recognition, tts="espeak", settings=settings)
-
-    @app.call()
-    async def answer(call: VoiceSession) -> None:
-        await call.say(PROMPTS["greeting"], barge_in="speech")
-        wish = (await call.listen()).text
-        if "parcel" in wish:
-            await order_number(call)
-            await call.say(PROMPTS["status"])
-            wish = (await call.listen()).text
-        for day in DAYS:
-            if day in wish:
-                await call.say(PROMPTS["code"])
-                await call.collect_digits(max_digits=6)
-                await call.say(PROMPTS["changed"].format(day=day))
-                await call.listen()
-        await call.say(PROMPTS["goodbye"])
-
-    return app
+async def use(turn: Turn, name: str, **arguments: str) -> str:
+    """Have a tool used, as a model would."""
+    return await turn.tools.call(name, json.dumps(arguments))
 
 
-async def order_number(call: VoiceSession) -> str:
-    """Ask until a number is confirmed."""
-    prompt = PROMPTS["order"]
-    while True:
-        await call.say(prompt)
-        number = await spoken_or_keyed(call)
-        if number:
-            await call.say(PROMPTS["confirm"].format(number=" ".join(number)))
-            if (await call.listen()).text.startswith("yes"):
-                return number
-        prompt = PROMPTS["again"]
+def last_heard(turn: Turn) -> str:
+    """The last thing the caller heard."""
+    return next((item.text for item in reversed(turn.history) if isinstance(item, AgentItem)), "")
 
 
-async def spoken_or_keyed(call: VoiceSession) -> str:
-    """Digits, said in one go or pressed one by one, whichever the caller prefers; "" after ten seconds of neither."""
-    answer = await call.listen_or_collect(max_digits=4)
-    if isinstance(answer, Digits):
-        return answer.text
-    return "".join(DIGITS.get(word, "") for word in answer.text.split())
+def earlier(turn: Turn, find: Callable[[str], str]) -> str:
+    """What was found in the caller's words, the last time they had any."""
+    said = (find(item.text) or item.keys for item in reversed(turn.history) if isinstance(item, UserItem))
+    return next(filter(None, said), "")
+
+
+def day_in(said: str) -> str:
+    """The day that was named."""
+    return next((day for day in DAYS if day in said.split()), "")
+
+
+def digits_in(said: str) -> str:
+    """The digits that were said."""
+    return "".join(DIGITS.get(word, "") for word in said.split())

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.text import Text
 
-from voice_runtime.cli.demo.agent import delivery_line
+from voice_runtime.cli.demo.agent import DeliveryLine, delivery_line
 from voice_runtime.cli.demo.caller import caller
 from voice_runtime.cli.demo.verdict import Check, judge
 from voice_runtime.cli.loopback import open_door, serving, url_of
@@ -25,9 +25,11 @@ from voice_runtime.events import (
     DtmfReceived,
     FinalTranscript,
     ProviderFailed,
+    ToolFinished,
     UtteranceFinished,
     UtteranceStarted,
 )
+from voice_runtime.llm import History, Item
 from voice_runtime.registry import STT, TTS
 from voice_runtime.server.voice_app import VoiceApp
 from voice_runtime.session import VoiceSession
@@ -59,6 +61,17 @@ def run_demo(out: Path, json: bool = False) -> int:
     return asyncio.run(_Stage(out, console, as_json=json).play())
 
 
+class _Watched(DeliveryLine):
+    """Keeps what it remembers of the call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.remembered: list[Item] = []
+
+    async def exit(self, call: VoiceSession, history: History) -> None:
+        self.remembered = list(history)
+
+
 class _Stage:
     def __init__(self, out: Path, console: Console, *, as_json: bool) -> None:
         self._out = out
@@ -68,6 +81,7 @@ class _Stage:
 
     async def play(self) -> int:
         token = secrets.token_hex(16)
+        agent = _Watched()
         self._console.print("Calling the delivery line: a simulated carrier, a real server, real speech, no network.\n")
         door, rest_door = open_door(), open_door()
         async with (
@@ -82,12 +96,12 @@ class _Stage:
                 twilio_skip_signature_validation=False,
                 voice_require_token=True,
             )
-            app = delivery_line(settings)
+            app = delivery_line(settings, agent)
             sessions = self._watch(app)
             async with serving(app, door), asyncio.timeout(CALL_SECONDS):
                 record = await carrier.call(f"{PUBLIC}/incoming", caller, status_callback=f"{PUBLIC}/status")
         end = sessions[0].end if sessions else None
-        checks = await asyncio.to_thread(judge, record, self._events, end, _render)
+        checks = await asyncio.to_thread(judge, record, self._events, agent.remembered, end, _render)
         notes = self._notes(record)
         self._write(record, notes)
         self._report(record, checks)
@@ -115,10 +129,12 @@ class _Stage:
                 self._line(at, "caller", text, "cyan")
             case DtmfReceived(at, digit):
                 self._line(at, "key", digit, "cyan")
-            case UtteranceStarted(at, _, text):
+            case UtteranceFinished(at, _, text, outcome, heard_text=heard):
                 self._line(at, "agent", text, "green")
-            case UtteranceFinished(at, _, _, outcome, heard_text=heard) if outcome != "played":
-                self._line(at, "", f"{outcome}: the caller heard “{heard}”", "red")
+                if outcome != "played":
+                    self._line(at, "", f"{outcome}: the caller heard “{heard}”", "red")
+            case ToolFinished(at, _, name, ms, outcome):
+                self._line(at, "tool", f"{name}: {outcome} in {ms:.0f} ms", "magenta")
             case ProviderFailed(at, kind, provider, reason, _):
                 self._line(at, kind, f"{provider} failed: {reason}", "red")
             case CallEnded(at, end):
@@ -163,7 +179,7 @@ class _Stage:
             self._console.print(Text.assemble((mark, style), f"  {check.what}: {check.detail}"), soft_wrap=True)
         self._console.print(
             f"\n{record.seconds:.1f} s; from the caller's last word to the agent's first sound: "
-            f"{', '.join(map(str, responses))} ms (600 ms of that is how long a pause must be to end a turn)"
+            f"{', '.join(map(str, responses))} ms (500 ms of that is the pause that ends a turn)"
         )
         for name, what in (
             ("call.wav", "caller left, agent right"),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from voice_runtime.audio import bytes_to_ms
+from voice_runtime.cli.demo.agent import PROMPTS
 from voice_runtime.cli.demo.caller import KEYED, SAID
 from voice_runtime.events import CallEnd, CallEvent, DtmfReceived, EndReason, FinalTranscript, UtteranceFinished
+from voice_runtime.llm import AgentItem, Item, ToolItem
 from voice_runtime.simulator import CallRecord, EndedBy
+from voice_runtime.turns.sentences import Sentences
+from voice_runtime.turns.verbalise import language_for, verbalise
 
 __all__ = ["Check", "judge"]
 
 HEARD_TOLERANCE_MS = 250.0
 """How far our account of what was heard of an interrupted utterance may be off: network, and the carrier's buffer."""
-BARGE_IN_LIMIT_MS = 1000.0
+BARGE_IN_LIMIT_MS = 500.0
+USED = [("track_parcel", {"number": "7216"}), ("change_day", {"day": "friday", "code": "4711"}), ("hang_up", {})]
+"""The tools that the caller's wishes take, and what they have to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +34,15 @@ class Check:
 
 
 def judge(
-    record: CallRecord, events: Sequence[CallEvent], end: CallEnd | None, render: Callable[[str], bytes]
+    record: CallRecord,
+    events: Sequence[CallEvent],
+    remembered: Sequence[Item],
+    end: CallEnd | None,
+    render: Callable[[str], bytes],
 ) -> list[Check]:
     """`render` synthesises a text again, independently of the call: the ear must have heard just that."""
+    utterances = [event for event in events if isinstance(event, UtteranceFinished)]
+    used = [(item.name, json.loads(item.arguments)) for item in remembered if isinstance(item, ToolItem)]
     understood = [event.text for event in events if isinstance(event, FinalTranscript)]
     keyed = "".join(event.digit for event in events if isinstance(event, DtmfReceived))
     said = list(SAID.values())
@@ -38,16 +51,24 @@ def judge(
             "every word of the caller was understood", understood == said, f"{len(understood)} of {len(said)} pieces"
         ),
         Check("every key was understood", keyed == KEYED, keyed),
-        *_heard(record.ear, [event for event in events if isinstance(event, UtteranceFinished)], render),
+        Check("the tools did what was asked", used == USED, ", ".join(name for name, _ in used)),
+        *_heard(record.ear, utterances, render),
+        _remembered(remembered, utterances),
         _barge_in(record),
         Check("the carrier found nothing to complain of", not record.violations, _list(record.violations)),
         Check(
             "the agent hung up, at the carrier first",
-            record.ended_by is EndedBy.REST and end is not None and end.reason is EndReason.HANDLER_RETURNED,
+            record.ended_by is EndedBy.REST and end is not None and end.reason is EndReason.AGENT_HUNG_UP,
             f"ended by {record.ended_by}, reason {end.reason if end else 'unknown'}",
         ),
     ]
     return checks
+
+
+def _remembered(remembered: Sequence[Item], utterances: Sequence[UtteranceFinished]) -> Check:
+    memory = [(item.text, item.interrupted) for item in remembered if isinstance(item, AgentItem)]
+    heard = [(utterance.heard_text, utterance.outcome != "played") for utterance in utterances]
+    return Check("the agent remembers what was heard, and no more", memory == heard, f"{len(memory)} utterances")
 
 
 def _heard(ear: bytes, utterances: Sequence[UtteranceFinished], render: Callable[[str], bytes]) -> list[Check]:
@@ -55,7 +76,9 @@ def _heard(ear: bytes, utterances: Sequence[UtteranceFinished], render: Callable
     whole, cut = 0, []
     at = 0
     for utterance in utterances:
-        audio = render(utterance.text)
+        audio = (
+            render(utterance.text) if utterance.text == PROMPTS["greeting"] else _in_sentences(utterance.text, render)
+        )
         if utterance.outcome == "played":
             found = ear.find(audio, at)
             if found >= 0:
@@ -74,6 +97,14 @@ def _heard(ear: bytes, utterances: Sequence[UtteranceFinished], render: Callable
         Check("one utterance was interrupted", len(cut) == 1, f"{len(cut)}"),
         *cut,
     ]
+
+
+def _in_sentences(text: str, render: Callable[[str], bytes]) -> bytes:
+    """As an answer is spoken: each sentence by itself, as soon as there is one."""
+    cutter = Sentences()
+    return b"".join(
+        render(verbalise(sentence, language_for("en")).text) for sentence in [*cutter.feed(text), *cutter.flush()]
+    )
 
 
 def _longest_start(ear: bytes, audio: bytes, at: int) -> int:
