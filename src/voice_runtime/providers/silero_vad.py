@@ -80,7 +80,7 @@ class SileroVad:
     `min_speech` and `min_silence` seconds."""
 
     def __init__(
-        self, *, start: float = 0.5, stop: float = 0.35, min_speech: float = 0.064, min_silence: float = 0.25
+        self, *, start: float = 0.5, stop: float = 0.35, min_speech: float = 0.128, min_silence: float = 0.25
     ) -> None:
         self._rules: dict[str, Any] = {
             "start": start,
