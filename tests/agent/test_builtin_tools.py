@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 
 from agent_world import Remembering, desk, ear, says
 
+from voice_runtime import VoiceSession
 from voice_runtime.agent.builtin_tools import collect_digits, hang_up, send_digits, send_sms, transfer_to
 from voice_runtime.audio.tones import detect_dtmf
+from voice_runtime.errors import CarrierError
 from voice_runtime.events import EndReason
 from voice_runtime.llm import AgentItem, ToolItem, Turn, UserItem
 from voice_runtime.simulator import CallRecord, EndedBy, Line, Phone
 from voice_runtime.testing import PhoneSystem, PhoneTests
+from voice_runtime.transports.twilio_transport import TwilioTransport
 
 
 def test_hang_up_waits_until_the_goodbye_was_heard(phone: PhoneTests) -> None:
@@ -192,3 +195,28 @@ def test_a_text_message_goes_to_the_caller(phone: PhoneTests) -> None:
     record = phone.run(scenario, desk(Remembering(brain, tools=[send_sms])))
     assert ear(record) == "the text message was sent."
     assert sent == ["Your order: 42"]
+
+
+def test_a_transfer_that_the_carrier_refuses(phone: PhoneTests) -> None:
+    """The model is told, the conversation goes on, and the call ends as what it was."""
+
+    class Refusing(TwilioTransport):
+        async def transfer(self, call_sid: str, to: str) -> None:
+            raise CarrierError("no line")
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        yield "I am connecting you."
+        yield await turn.tools.call("transfer", '{"to": "sales"}')
+
+    async def caller(line: Line) -> None:
+        await says(line, "sales please")
+        await line.hear_out(quiet_ms=2000)
+
+    class Desk(Remembering):
+        async def enter(self, call: VoiceSession) -> None:
+            call.carrier = Refusing()
+
+    agent = Desk(brain, tools=[transfer_to(sales="+15551230001", support="sip:help@example.com")])
+    record = phone.call(desk(agent), caller)
+    assert ear(record) == "i am connecting you. the call could not be transferred."
+    assert agent.end is not None and agent.end.reason is EndReason.CALLER_HUNG_UP

@@ -12,6 +12,7 @@ _OTHER_SECTION = re.compile(r"^(?:Returns?|Raises|Yields?|Examples?|Notes?):")
 _ENTRY = re.compile(r"^\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)$")
 _FIELD = re.compile(r"^:(?:param|parameter|arg|argument)\s+(?:[^:]*\s)?(\w+)\s*:\s*(.*)$")
 _OTHER_FIELD = re.compile(r"^:\w+[^:]*:")
+_DEEP = 1000  # before the first entry has shown how far entries are indented
 
 
 def read_docstring(text: str | None) -> tuple[str, dict[str, str]]:
@@ -22,27 +23,23 @@ def read_docstring(text: str | None) -> tuple[str, dict[str, str]]:
     described: list[str] = []
     parameters: dict[str, list[str]] = {}
     into: list[str] | None = described
-    section = entry_indent = -1  # indents: of "Args:", of its entries
+    heading: int | None = None  # the indent of the heading of the section that this is in
+    entries: int | None = None  # and of its entries, if it is about parameters
     for line in inspect.cleandoc(text or "").splitlines():
-        stripped = line.strip()
-        indent = len(line) - len(line.lstrip())
-        if section >= 0 and stripped and indent <= section:
-            section, into = -1, described
+        stripped, indent = line.strip(), len(line) - len(line.lstrip())
+        if heading is not None and stripped and indent <= heading:
+            heading, entries, into = None, None, described
         if _GOOGLE.match(stripped):
-            section, entry_indent, into = indent, -1, None
-        elif _OTHER_SECTION.match(stripped) and section < 0:
-            section, entry_indent, into = indent, 1000, None
-        elif field := _FIELD.match(stripped):
-            into = parameters.setdefault(field[1], [field[2]])
+            heading, entries, into = indent, _DEEP, None
+        elif heading is None and _OTHER_SECTION.match(stripped):
+            heading, into = indent, None
+        elif found := _FIELD.match(stripped):
+            into = parameters.setdefault(found[1], [found[2]])
         elif _OTHER_FIELD.match(stripped):
             into = None
-        elif section >= 0 and entry_indent < 1000 and (entry := _ENTRY.match(stripped)) and indent <= _at(entry_indent):
-            entry_indent = indent
-            into = parameters.setdefault(entry[1], [entry[2]])
+        elif entries is not None and indent <= entries and (found := _ENTRY.match(stripped)):
+            entries = indent
+            into = parameters.setdefault(found[1], [found[2]])
         elif into is not None:
             into.append(stripped)
     return "\n".join(described).strip(), {name: " ".join(filter(None, lines)) for name, lines in parameters.items()}
-
-
-def _at(indent: int) -> int:
-    return indent if indent >= 0 else 1000
