@@ -36,7 +36,7 @@ from voice_runtime.events import (
 )
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.simulator import Carrier, EndedBy, Line, Phone, rest_app
-from voice_runtime.testing import PhoneTests, ScaledLoop, run
+from voice_runtime.testing import PhoneTests, ScaledLoop, run, talk
 from voice_runtime.testing.serving import voice_app_served
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -185,6 +185,20 @@ def test_order_tools_looks_the_order_up(load: Load, phone: PhoneTests) -> None:
     record = phone.call(load("order_tools").app, caller)
     heard = " ".join(word.text for word in read_spelling(record.ear))
     assert heard == "hello! which order? your order comes on thursday."
+
+
+def test_two_desks_hand_over_and_ask(load: Load) -> None:
+    """The example in docs/dialogues.md: one agent puts the caller through, the other asks what it needs."""
+    with talk(load("two_desks").app) as call:
+        call.say("my delivery please")
+        call.press("7216")
+        call.say("next friday")
+        call.say("yes")
+    assert call.heard == (
+        "hello! what is it about? i put you through. what is your order number? when shall it come? friday?"
+        " order 7216 comes on friday."
+    )
+    assert call.session.context.order == "7216"
 
 
 def test_place_a_call_talks_to_whom_it_called(load: Load, phone: PhoneTests) -> None:
@@ -440,4 +454,5 @@ def test_every_example_is_tested_here() -> None:
         "ring_parcel_desk",
         "test_my_agent",
         "test_my_agent_talks",
+        "two_desks",
     }

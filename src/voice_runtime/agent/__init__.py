@@ -4,9 +4,30 @@ from __future__ import annotations
 
 from voice_runtime.agent.agent import Agent
 from voice_runtime.agent.conversation import Conversation
+from voice_runtime.agent.form import Address, Form
 from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.manners import Limits, Phrases
+from voice_runtime.agent.questions import Choice, Date, Digits, Question, Refusal, Refused, YesNo
 from voice_runtime.agent.sounds import Sounds
 from voice_runtime.agent.spend import Prices
+from voice_runtime.agent.talk import ask
 
-__all__ = ["Agent", "Conversation", "HandOff", "Limits", "Phrases", "Prices", "Sounds"]
+__all__ = [
+    "Address",
+    "Agent",
+    "Choice",
+    "Conversation",
+    "Date",
+    "Digits",
+    "Form",
+    "HandOff",
+    "Limits",
+    "Phrases",
+    "Prices",
+    "Question",
+    "Refusal",
+    "Refused",
+    "Sounds",
+    "YesNo",
+    "ask",
+]

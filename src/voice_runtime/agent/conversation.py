@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
+from voice_runtime.agent.asking import Questions
 from voice_runtime.agent.deafness import Deafness
 from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.end_of_turn import EndOfTurn
@@ -84,7 +85,12 @@ class Conversation:
             start=self._start,
             failed=self._failed,
         )
-        call.talk = self._talk = AgentTalk(self._seat, self.history, self._mouth, self._start)
+        self._questions = Questions(
+            self._seat, call, tell=self._tell, start=self._start, park=self._park, resume=self._thinking.resume
+        )
+        self._tools.asked = lambda: self._questions.seconds
+        self._talk = AgentTalk(self._seat, self.history, self._mouth, self._questions, self._start)
+        call.talk = self._talk
         self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)
         self._states = States(call.report_state)
         self._voice = Voice(call)
@@ -238,7 +244,7 @@ class Conversation:
             case do.AskEndOfTurn(request, text):
                 self._end_of_turn.ask(request, Turn(text, history=tuple(self.history)))
             case do.BeginTurn(turn, text, keys):
-                self._thinking.begin(turn, UserItem(text, keys), wanted=not self._ending)
+                self._thinking.begin(turn, UserItem(text, keys), self._questions.current, wanted=not self._ending)
             case do.CommitTurn():
                 self._commit_turn()
             case do.DiscardTurn() | do.CancelThinking():
@@ -259,8 +265,7 @@ class Conversation:
             case do.DropSpeech(utterance):
                 self._mouth.drop(utterance)
             case do.PromptSilentCaller(stage):
-                prompts = self._agent.phrases.still_there
-                self._talk.say(prompts[min(stage, len(prompts)) - 1] if prompts else "")
+                self._talk.say(self._prompt(stage))
             case do.GiveUpOnCaller():
                 self._end(EndReason.CALLER_SILENT, "", self._agent.phrases.goodbye)
             case _:
@@ -276,6 +281,18 @@ class Conversation:
     def _report(self, state: State) -> None:
         if not self._call.is_disconnected:  # the end of the call is the last of its events
             self._call.hub.publish(FloorChanged(self._call.elapsed(), state))
+
+    def _park(self, prompt: str) -> None:
+        """The caller is asked something."""
+        if not self._thinking.park(prompt):
+            self._talk.say(prompt)
+
+    def _prompt(self, stage: int) -> str:
+        """For a caller who says nothing."""
+        if self._questions.current is not None:
+            return self._questions.current.silence()
+        prompts = self._agent.phrases.still_there
+        return prompts[min(stage, len(prompts)) - 1] if prompts else ""
 
     # -- speaking ------------------------------------------------------------------------------------------------------
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable
+from typing import TypeVar
 
+from voice_runtime.agent.asking import Questions
 from voice_runtime.agent.clip import Clip
 from voice_runtime.agent.mouth import Mouth, Start
+from voice_runtime.agent.questions import Question, Refused
 from voice_runtime.agent.reply import Reply, reply_of
 from voice_runtime.agent.seat import Seat
 from voice_runtime.events import PlaybackOutcome
 from voice_runtime.llm import History, ToolItem, Turn
+from voice_runtime.session import VoiceSession
 from voice_runtime.talk import Said, SpeechHandle
 from voice_runtime.tasks import closing
 
-__all__ = ["AgentTalk"]
+__all__ = ["AgentTalk", "ask"]
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +32,8 @@ GENERATE_SECONDS = 20.0
 class AgentTalk:
     """`Talk` over the mouth of one conversation."""
 
-    def __init__(self, seat: Seat, history: History, mouth: Mouth, start: Start) -> None:
+    def __init__(self, seat: Seat, history: History, mouth: Mouth, questions: Questions, start: Start) -> None:
+        self.questions = questions
         self._seat = seat
         self._history = history
         self._mouth = mouth
@@ -94,3 +101,13 @@ class AgentTalk:
             self._mouth.queue(line, None, interruptible=interruptible)
             return True
         return queued
+
+
+async def ask(call: VoiceSession, question: Question[T]) -> T | Refused:
+    """Ask the caller, from a hook or a tool: their words are the answer to this, and no turn of the brain's.
+
+    Raises `RuntimeError` when no agent holds the call.
+    """
+    if not isinstance(call.talk, AgentTalk):
+        raise RuntimeError("no agent holds this call, so nobody can ask")
+    return await call.talk.questions.ask(question)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
+from voice_runtime.agent.asking import Asking
 from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.mouth import Mouth, Start
 from voice_runtime.agent.pauses import Pauses
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Thinking"]
 
+NO_TURN = 0
+"""The floor counts from 1: an answer that comes when the caller has the floor is the agent's own accord."""
+
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +45,7 @@ class _Turn:
     asked: UserItem
     reply: Reply
     fillers: deque[str]
-    toolset: TurnTools
+    toolset: TurnTools = field(init=False)
     work: asyncio.Task[None] | None = None
     key: int | None = None  # in the history, once it is committed
     tools: list[ToolItem] = field(default_factory=list)  # used before that
@@ -49,6 +53,13 @@ class _Turn:
     worded: bool = False  # the brain has said something
     last: bool = False  # with this answer, the call ends
     over: bool = False
+    held: list[str] | None = None  # what its brain says while the caller is asked something
+
+    def feed(self, text: str) -> None:
+        if self.held is None:
+            self.reply.feed(text)
+        else:
+            self.held.append(text)
 
 
 class Thinking:
@@ -77,6 +88,7 @@ class Thinking:
         self._start = start
         self._failed = failed
         self._turn: _Turn | None = None
+        self._parked: _Turn | None = None  # it waits for the caller's answer to a question
 
     @property
     def _agent(self) -> Agent[Any]:
@@ -89,13 +101,17 @@ class Thinking:
 
     # -- what the floor says -------------------------------------------------------------------------------------------
 
-    def begin(self, number: int, asked: UserItem, *, wanted: bool) -> None:
-        """A turn, perhaps. Nobody is asked about one that is not `wanted`, since the call is about to end."""
-        reply = reply_of(self._agent)
+    def begin(self, number: int, asked: UserItem, asking: Asking[object] | None, *, wanted: bool) -> None:
+        """A turn, perhaps. Nobody is asked about one that is not `wanted`, since the call is about to end. `asking`: it
+        is the answer to that."""
+        if self._turn is not None and self._turn.number == NO_TURN and not self._turn.over:
+            self.cancel()  # nobody else does so
         self._seat.new_turn()
-        self._turn = turn = _Turn(number, asked, reply, deque(self._agent.phrases.fillers), self._toolset(reply))
+        self._turn = turn = _Turn(number, asked, reply_of(self._agent), deque(self._agent.phrases.fillers))
+        turn.toolset = self._toolset(turn)
         if wanted:
-            turn.work = self._start(f"turn-{number}", self._think(turn))
+            work = self._think(turn) if asking is None else self._converse(turn, asking)
+            turn.work = self._start(f"turn-{number}", work)
 
     def commit(self, *, wanted: bool) -> None:
         """It is one."""
@@ -153,9 +169,9 @@ class Thinking:
         turn = self._turn
         assert turn is not None, "only a brain's text is awaited"
         if turn.fillers:
-            self._hold(turn.reply, turn.fillers.popleft())
+            self._hold(turn, turn.fillers.popleft())
         elif turn.toolset.busy and self._agent.phrases.fillers:  # which has a time limit of its own
-            self._hold(turn.reply, self._agent.phrases.fillers[-1])
+            self._hold(turn, self._agent.phrases.fillers[-1])
         else:
             self._stop(turn)
             self._give_up(turn, "brain: no answer in time")
@@ -168,13 +184,66 @@ class Thinking:
         spoken = verbalise(turn.fillers[0].strip(), language_for(self._agent.language), self._agent.pronunciations)
         return turn.fillers.popleft() if ready(spoken.text) else ""
 
+    # -- while the caller is asked something ---------------------------------------------------------------------------
+
+    def park(self, prompt: str) -> bool:
+        """Have the turn that is under way wait, and say this for now. Whether there is one."""
+        turn = self._turn
+        if turn is None or turn.over or turn.key is None:
+            return False
+        turn.reply.hand_over(self._agent)  # what its brain has said up to now is said before
+        turn.reply.interject(prompt)
+        turn.reply.close()
+        self._queue_if_ready(turn)
+        turn.held, turn.over, self._parked = [], True, turn
+        self._tell(on.ThinkingEnded(turn.number))
+        return True
+
+    def resume(self, into: _Turn | None = None) -> None:
+        """Let the turn that waits go on, as the answer to this one; without one, of its own accord."""
+        turn, self._parked = self._parked, None
+        if turn is None:
+            return
+        held, turn.held = turn.held, None
+        if into is None:
+            turn.number, turn.key, turn.reply, turn.queued = NO_TURN, None, reply_of(self._agent), False
+        else:
+            into.toolset.end()
+            turn.number, turn.asked, turn.key = into.number, into.asked, into.key
+            turn.reply, turn.queued = into.reply, into.queued
+        self._turn, turn.over = turn, False
+        for text in held or ():
+            turn.feed(text)
+        if turn.work is None or turn.work.done():
+            turn.reply.close()
+            self._over(turn)
+        self._queue_if_ready(turn)
+
+    async def _converse(self, turn: _Turn, asking: Asking[object]) -> None:
+        """The turn is the answer to a question."""
+        try:
+            await self._mouth.settled()
+            await turn.toolset.committed()
+            async with closing(asking.answer(self._shown(turn))) as parts:
+                with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
+                    await self._read(turn, parts, pauses)
+        except Exception as error:  # of a question with a brain, whatever that raises
+            log.error("call %s: asking the caller failed", self._call.call_sid, exc_info=error)
+            self._give_up(turn, f"brain: {error!r}")
+            return
+        if asking.result.done() and self._parked is not None:
+            self.resume(turn)
+        else:
+            turn.reply.close()
+            self._queue_if_ready(turn)
+            self._over(turn)
+
     # -- asking the brain ----------------------------------------------------------------------------------------------
 
-    def _hand_over(self, reply: Reply) -> None:
-        """A tool of the turn with this reply has handed the call off: another brain answers."""
-        turn = self._turn
-        assert turn is not None and turn.work is not None and turn.reply is reply, "only the turn that lives is left"
+    def _hand_over(self, turn: _Turn) -> None:
+        """A tool of this turn has handed the call off: another brain answers."""
         before = turn.work
+        assert before is not None, "somebody called that tool"
         turn.work = self._start(f"turn-{turn.number}", self._think(turn, before))
         before.cancel()
 
@@ -192,9 +261,10 @@ class Thinking:
             log.error("call %s: the brain failed", self._call.call_sid, exc_info=error)
             self._give_up(turn, f"brain {error}" if isinstance(error, ProviderError) else f"brain: {error!r}")
         else:
-            turn.reply.close()
-            self._queue_if_ready(turn)
-            self._over(turn)
+            if turn.held is None:  # else it is over when the caller has answered
+                turn.reply.close()
+                self._queue_if_ready(turn)
+                self._over(turn)
 
     async def _taken_over(self, turn: _Turn) -> bool:
         """Let a hand-off happen, if one was asked for. Whether its greeting is the answer to this turn."""
@@ -202,7 +272,7 @@ class Thinking:
         if opening is None:
             return False
         turn.toolset.end()
-        turn.toolset = self._toolset(turn.reply)
+        turn.toolset = self._toolset(turn)
         if turn.key is not None:
             turn.toolset.commit()
         turn.fillers = deque(self._agent.phrases.fillers)
@@ -246,9 +316,9 @@ class Thinking:
         asked, agent = turn.asked, self._agent
         return Turn(asked.text, asked.keys, before, agent.instructions, turn.toolset, begun, context=self._seat.context)
 
-    def _toolset(self, reply: Reply) -> TurnTools:
+    def _toolset(self, turn: _Turn) -> TurnTools:
         return self._tools.turn(
-            partial(self._hold, reply), partial(self._hand_over, reply), partial(self._tool_used, reply)
+            partial(self._hold, turn), partial(self._hand_over, turn), partial(self._tool_used, turn)
         )
 
     async def _read(self, turn: _Turn, parts: AsyncIterator[Part], pauses: Pauses) -> None:
@@ -256,7 +326,7 @@ class Thinking:
             match part:
                 case str():
                     turn.worded = turn.worded or bool(part.strip())
-                    turn.reply.feed(part)
+                    turn.feed(part)
                     self._queue_if_ready(turn)
                     pauses.fed()
                 case ToolItem():
@@ -275,25 +345,25 @@ class Thinking:
         else:
             self._history.add(item)
 
-    def _tool_used(self, reply: Reply) -> None:
+    def _tool_used(self, turn: _Turn) -> None:
         """What is said before it is a whole sentence, and heard while the tool runs."""
-        reply.end_sentence()
-        if self._turn is not None and self._turn.reply is reply:
-            self._queue_if_ready(self._turn)
+        turn.reply.end_sentence()
+        if self._turn is turn:
+            self._queue_if_ready(turn)
 
     def _speak_up(self, turn: _Turn) -> None:
         turn.reply.speak_up()
         self._queue_if_ready(turn)
 
     def _queue_if_ready(self, turn: _Turn) -> None:
-        if turn.reply.ready and not turn.queued:
+        if turn.reply.ready and not turn.queued and turn.held is None:
             turn.queued = True
-            self._mouth.queue(turn.reply, turn.number)
+            self._mouth.queue(turn.reply, turn.number if turn.number != NO_TURN else None)
 
-    def _hold(self, reply: Reply, line: str) -> None:
-        if self._turn is not None and self._turn.reply is reply and not self._turn.over:
-            reply.interject(line)
-            self._queue_if_ready(self._turn)
+    def _hold(self, turn: _Turn, line: str) -> None:
+        if self._turn is turn and not turn.over:
+            turn.reply.interject(line)
+            self._queue_if_ready(turn)
 
     def _stop(self, turn: _Turn) -> None:
         turn.toolset.end()

@@ -35,14 +35,16 @@ async def run_tool(
     call: VoiceSession,
     tasks: TaskOwner,
     hold: Callable[[], None],
+    asked: Callable[[], float],
 ) -> Answer:
-    """Do `work`, which is the tool's. `hold` says something to a caller who hears nothing meanwhile.
+    """Do `work`, which is the tool's. `hold` says something to a caller who hears nothing meanwhile. `asked`: how many
+    seconds of the call have been the caller's, to answer questions: they are not of the tool's time.
 
     Work that neither ends in time nor can be cancelled is left behind.
     """
     doing = tasks.start(f"tool-{tool.name}", _guarded(tool, work, call))
     try:
-        await _wait(doing, tool, call, hold)
+        await _wait(doing, tool, call, hold, asked)
     finally:
         if not doing.done():
             doing.cancel()
@@ -55,13 +57,22 @@ async def run_tool(
     return doing.result()
 
 
-async def _wait(doing: asyncio.Task[Answer], tool: Tool, call: VoiceSession, hold: Callable[[], None]) -> None:
+async def _wait(
+    doing: asyncio.Task[Answer],
+    tool: Tool,
+    call: VoiceSession,
+    hold: Callable[[], None],
+    asked: Callable[[], float],
+) -> None:
     """Until it is done, or its time is up. The line is said once the caller has heard nothing for so long."""
     now = asyncio.get_running_loop().time
     began = now()
-    deadline, line_at = began + tool.timeout, began + tool.holding_after
+    deadline, line_at, before = began + tool.timeout, began + tool.holding_after, asked()
     while not doing.done() and now() < deadline:
-        await asyncio.wait({doing}, timeout=min(deadline, line_at) - now())
+        await asyncio.wait({doing}, timeout=max(min(deadline, line_at) - now(), 0.01))
+        if (theirs := asked() - before) > 0:
+            before += theirs
+            deadline, line_at = deadline + theirs, line_at + theirs
         if not doing.done() and now() >= line_at:
             sounded = tool.holding_after - call.stream.quiet_seconds()
             if sounded > 0:

@@ -55,6 +55,8 @@ class Toolbox:
         self.history = history
         self.hand_off = hand_off
         self.tasks = TaskOwner("tools")
+        self.asked: Callable[[], float] = lambda: 0.0
+        """For how many seconds of this call tools have waited for the caller to answer them."""
         self._calls = 0
         self.answering: set[asyncio.Task[str]] = set()
         self._lately: deque[tuple[float, int]] = deque()  # when, and a hash of what was called
@@ -219,7 +221,9 @@ class TurnTools:
             else:
                 call.hub.publish(ToolStarted(call.elapsed(), number, name, status_of(tool, arguments)))
                 line = partial(self._hold_once, box.holding if tool.holding is None else tool.holding)
-                return await run_tool(tool, self._invoke(tool, arguments), call=call, tasks=box.tasks, hold=line)
+                return await run_tool(
+                    tool, self._invoke(tool, arguments), call=call, tasks=box.tasks, hold=line, asked=box.asked
+                )
         call.hub.publish(ToolStarted(call.elapsed(), number, name, ""))
         return answer
 

@@ -108,6 +108,8 @@ class Caller:
         due = since + (policy.max_wait if self.waits_for_model else self.pauses.wait(policy, self.probability))
         if self.words.unfinished:
             due = max(due, since + policy.final_wait)
+        if policy.max_keys is not None and len(self.words.keys) >= policy.max_keys:
+            return self.input_at
         if self.words.keys:
             due = max(due, self.input_at + policy.key_wait)
         return due

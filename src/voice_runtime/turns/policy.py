@@ -46,6 +46,8 @@ class FloorPolicy:
     stopped instead. `pause_limit`: also when the voice does not end. `answer_window`: an "ok" so shortly before the
     agent's end is an answer.
 
+    Keys: the turn is over `key_wait` after the last, at `key_terminator`, or when there are `max_keys`.
+
     `silence`: how long the caller may say nothing before the first prompt, the next ..., and the goodbye.
     `voice_limit`: a voice without any words that lasts longer is no voice. `thinking_limit`, `speaking_limit`: when an
     agent or an utterance is given up of which nothing is heard any more.
@@ -78,6 +80,7 @@ class FloorPolicy:
     keys_interrupt: bool = True
     key_wait: float = 2.0
     key_terminator: str = "#"
+    max_keys: int | None = None
 
     silence: tuple[float, ...] = (10.0, 10.0, 10.0)
     voice_limit: float = 15.0

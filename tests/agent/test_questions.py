@@ -1,0 +1,167 @@
+"""Questions with a typed answer, asked by tools and hooks."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from voice_runtime import VoiceSession
+from voice_runtime.agent import Address, Agent, Choice, Date, Digits, Form, Question, Refusal, Refused, YesNo, ask
+from voice_runtime.llm import AgentItem, ToolItem, UserItem
+from voice_runtime.testing import ScriptedBrain, UseTool, talk
+
+
+def asking(question: Question[Any], answers: list[object]) -> Agent:
+    async def look_up(call: VoiceSession) -> str:
+        answer = await ask(call, question)
+        answers.append(answer)
+        return str(answer)
+
+    return Agent(ScriptedBrain(["Sure. ", UseTool("look_up"), "Got it."], "Next."), tools=[look_up])
+
+
+NUMBER = Digits("What is your number?", length=4)
+
+
+def test_a_tool_asks_for_digits() -> None:
+    """What the caller answers is the tool's, not the brain's, who goes on in the turn in which it was answered."""
+    answers: list[object] = []
+    with talk(asking(NUMBER, answers)) as call:
+        call.say("where is my parcel")
+        assert call.heard == "sure. what is your number?"
+        call.press("41")
+        assert call.heard.endswith("sorry, i did not get that. what is your number?")
+        call.press("4155")
+        call.say("and now")
+    assert answers == ["4155"]
+    assert call.heard.endswith("what is your number? got it. next.")
+    assert list(call.history) == [
+        UserItem("where is my parcel"),
+        ToolItem("look_up", "{}", "4155"),
+        AgentItem("Sure. What is your number?"),
+        UserItem("", "41"),
+        AgentItem("Sorry, I did not get that. What is your number?"),
+        UserItem("", "4155"),
+        AgentItem("Got it."),
+        UserItem("and now"),
+        AgentItem("Next."),
+    ]
+
+
+SIZES = {"small": 1, "large": 2}
+TODAY = date(2026, 11, 21)
+
+
+@pytest.mark.parametrize(
+    ("question", "says", "answer"),
+    [
+        (NUMBER, ["it is four one double five"], "4155"),
+        (Digits("Number?"), ["123#"], "123"),
+        (Digits("Number?", confirm=lambda found: f"{found}?"), ["12#", "no", "21#", "yes"], "21"),
+        (YesNo("Shall I?"), ["well", "yes please"], True),
+        (YesNo("Shall I?"), ["2"], False),
+        (Date("When?", today=TODAY), ["next friday"], date(2026, 11, 27)),
+        (Date("Born?", today=TODAY, past=True), ["the third of march nineteen ninety"], date(1990, 3, 3)),
+        (Choice("Which?", options=SIZES, attempts=2), ["the blue one", "a b"], Refused(Refusal.GAVE_UP, "a b")),
+        (Choice("Which?", options=SIZES), ["the large one"], 2),
+        (Choice("Which?", options=SIZES), ["2"], 2),
+        (Choice("Which?", options=SIZES), ["the second one"], 2),
+        (Choice("Which?", options=SIZES), ["number two please"], 2),
+        (NUMBER, ["what", "hm", "what do you mean"], Refused(Refusal.GAVE_UP, "what do you mean")),
+        (NUMBER, ["oh never mind"], Refused(Refusal.CANCELLED, "oh never mind")),
+    ],
+)
+def test_answers(question: Question[Any], says: list[str], answer: object) -> None:
+    """Spoken or keyed, confirmed if so wanted; or why there is none."""
+    answers: list[object] = []
+    with talk(asking(question, answers)) as call:
+        call.say("go on please")
+        for words in says:
+            call.press(words) if words.strip("#").isdecimal() else call.say(words)
+        assert answers == [answer]
+        assert call.heard.endswith("got it.")
+
+
+def test_a_silent_caller_is_asked_again_and_given_up() -> None:
+    """After the question's own time-out, not the agent's; the tool's time does not count meanwhile."""
+    answers: list[object] = []
+    with talk(asking(Digits("Number?", timeout=4.0), answers)) as call:
+        call.say("go on please")
+        call.pause(25.0)
+        call.hear_out()
+        assert answers == [Refused(Refusal.GAVE_UP)]
+        assert call.heard == (
+            "sure. number? sorry, i did not get that. number? sorry, i did not get that. number? got it."
+        )
+        call.say("are you there")
+    assert call.heard.endswith("got it. next.")
+
+
+def test_a_caller_who_hangs_up_is_a_refusal() -> None:
+    """The tool ends, and its result is in the history."""
+    answers: list[object] = []
+    with talk(asking(NUMBER, answers)) as call:
+        call.say("go on please")
+    assert answers == [Refused(Refusal.HUNG_UP)]
+
+
+def test_the_question_is_interrupted() -> None:
+    """Who knows what is asked need not hear it out."""
+    answers: list[object] = []
+    with talk(asking(Digits("What is " + "the number " * 20 + "of it?", length=4), answers)) as call:
+        call.say("go on please", hear_out=False)
+        call.interrupt_after(2.0, "four one five five")
+    assert answers == ["4155"]
+    assert call.heard.endswith("got it.")
+
+
+def test_a_hook_asks() -> None:
+    """Before the greeting, or in the middle of a turn, which the brain then answers."""
+
+    class Door(Agent):
+        async def enter(self, call: VoiceSession) -> None:
+            call.talk and call.talk.say("Welcome.")
+            self.adult = await ask(call, YesNo("Are you of age?"))
+
+    brain = ScriptedBrain("Good.")
+    agent = Door(brain, greeting="Then tell me.")
+    with talk(agent) as call:
+        call.say("yes i am")
+        assert agent.adult is True
+        call.say("all of it")
+    assert call.heard == "welcome. are you of age? then tell me. good."
+    assert [turn.text for turn in brain.turns] == ["all of it"]
+
+
+def test_a_form_is_filled_by_a_model() -> None:
+    """It asks for what is missing; what it hands in is checked; the result is of the type that was asked for."""
+    street = {"street": "1 Main Street", "city": "Springfield"}
+    clerk = ScriptedBrain(
+        [UseTool("submit", street), "And the postal code?"], UseTool("submit", {**street, "postal_code": "12345"})
+    )
+    answers: list[object] = []
+    with talk(asking(Form("Where do you live?", Address, clerk), answers)) as call:
+        call.say("send it please")
+        call.say("one main street in springfield")
+        assert call.heard == "sure. where do you live? and the postal code?"
+        call.say("one two three four five")
+    assert answers == [Address(street="1 Main Street", city="Springfield", postal_code="12345")]
+    assert call.heard.endswith("and the postal code? got it.")
+    assert [spec.name for spec in clerk.turns[0].tools.specs] == ["submit", "refuse"]
+    assert "postal_code: Field required" in call.tools[1].result
+
+
+def test_a_form_is_refused_or_given_up() -> None:
+    """By the caller's words, by the model, or after so many turns."""
+    for clerk, words, why in (
+        (ScriptedBrain(UseTool("refuse")), "i will not say", Refusal.CANCELLED),
+        (ScriptedBrain("What?"), "hm", Refusal.GAVE_UP),
+        (ScriptedBrain(), "cancel", Refusal.CANCELLED),
+    ):
+        answers: list[object] = []
+        with talk(asking(Form("Where?", Address, clerk, attempts=1), answers)) as call:
+            call.say("send it please")
+            call.say(words)
+        assert answers == [Refused(why, words)]
