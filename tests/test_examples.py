@@ -196,7 +196,7 @@ def test_two_desks_hand_over_and_ask(load: Load) -> None:
         call.say("yes")
     assert call.heard == (
         "hello! what is it about? i put you through. what is your order number? when shall it come? friday?"
-        " order 7216 comes on friday."
+        " order seven two one six comes on friday."
     )
     assert call.session.context.order == "7216"
 

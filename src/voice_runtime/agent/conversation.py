@@ -120,7 +120,7 @@ class Conversation:
         unlisten = call.on_event(self._happened)
         try:
             self._tell(on.CallStarted())
-            call.stream.set_background(await agent.sounds.for_call())
+            await self._sound(agent)
             agent.make_context(call)
             self._equip(agent)
             opening = await self._seat.begin()
@@ -194,6 +194,11 @@ class Conversation:
         self._ears.lexicon = agent.policy.lexicon
         self._end_of_turn.model = agent.end_of_turn
         self._watch.patience = agent.limits.patience
+        self._thinking_sound.after = agent.sounds.thinking_after
+        self._start("sounds", self._sound(agent))
+
+    async def _sound(self, agent: Agent[Any]) -> None:
+        self._call.stream.set_background(await agent.sounds.for_call())
 
     # -- events in, commands out ---------------------------------------------------------------------------------------
 

@@ -56,13 +56,13 @@ class ThinkingSound:
 
     def __init__(self, call: VoiceSession, after: float) -> None:
         self._call = call
-        self._after = after
+        self.after = after
         self._timer: asyncio.TimerHandle | None = None
 
     def thinks(self, thinks: bool) -> None:
         """Whether the agent thinks, and says nothing."""
         if thinks and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._after, self._call.stream.think, True)
+            self._timer = asyncio.get_running_loop().call_later(self.after, self._call.stream.think, True)
         elif not thinks and self._timer is not None:
             self._timer.cancel()
             self._timer = None
