@@ -39,8 +39,8 @@ def test_a_tool_asks_for_digits() -> None:
     assert call.heard.endswith("what is your number? got it. next.")
     assert list(call.history) == [
         UserItem("where is my parcel"),
-        ToolItem("look_up", "{}", "4155"),
         AgentItem("Sure. What is your number?"),
+        ToolItem("look_up", "{}", "4155"),
         UserItem("", "41"),
         AgentItem("Sorry, I did not get that. What is your number?"),
         UserItem("", "4155"),
