@@ -13,10 +13,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # `fakes` is shared by sever
 
 from starlette.types import ASGIApp
 
+from fakes.loops import NetworkLoop
 from fakes.twilio_application import PUBLIC, TOKEN, Application, serving
 from voice_runtime.clock import LoopClock
 from voice_runtime.simulator.carrier import Carrier
-from voice_runtime.testing import ScaledLoop, VirtualLoop
+from voice_runtime.testing import VirtualLoop
 
 Telephony = Callable[[Application], Awaitable[Carrier]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -27,21 +28,21 @@ REAL_TIME = {"test_load", "test_misbehaving_applications", "test_rest_limits"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "in_process: only without a network, and so in virtual time.")
+    config.addinivalue_line("markers", "in_process: only without a network.")
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:
-    """In process, time is virtual; sockets are real, and ten times as fast.
+    """Time is virtual, in process and over real sockets.
 
     The plugin asks before any parameter is known, so it is the loop that is the parameter, and `telephony` follows it.
     """
     real = item.path.stem in REAL_TIME
     if "telephony" not in item.fixturenames:  # type: ignore[attr-defined]  # of every function
-        return {"real": asyncio.SelectorEventLoop} if real else {"fast": ScaledLoop}
+        return {"real": asyncio.SelectorEventLoop} if real else {"network": NetworkLoop}
     in_process: dict[str, LoopFactory] = {"in process": InProcess if real else VirtualLoop}
     if item.get_closest_marker("in_process"):
         return in_process
-    return {"network": asyncio.SelectorEventLoop if real else ScaledLoop, **in_process}
+    return {"network": asyncio.SelectorEventLoop if real else NetworkLoop, **in_process}
 
 
 class InProcess(asyncio.SelectorEventLoop):
@@ -59,10 +60,10 @@ async def telephony() -> AsyncIterator[Telephony]:
             application: Application, *, addresses: Mapping[str, str] | None = None, **options: float
         ) -> Carrier:
             where: str | ASGIApp = application.asgi()
-            if not isinstance(loop, VirtualLoop | InProcess):
+            if not isinstance(loop, InProcess) and type(loop) is not VirtualLoop:
                 where = await stack.enter_async_context(serving(application.asgi()))
             known = {PUBLIC: where, **(addresses or {})}
-            time = {"clock": LoopClock(loop)} if isinstance(loop, ScaledLoop | VirtualLoop) else {"speed": 10}
+            time = {"clock": LoopClock(loop)} if isinstance(loop, VirtualLoop) else {"speed": 10}
             return await stack.enter_async_context(Carrier(TOKEN, addresses=known, **{**time, **options}))
 
         yield reach

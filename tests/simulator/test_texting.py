@@ -13,6 +13,7 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from fakes.twilio_application import TOKEN, serving
+from voice_runtime.clock import LoopClock
 from voice_runtime.simulator import Carrier, ViolationCode, rest_app
 
 PUBLIC = "https://texts.example.com:8443"  # over HTTPS, a message is signed with the port, a call without
@@ -38,7 +39,7 @@ class Texts:
         return [form["MessageStatus"] for path, form, _ in self.forms if path == "/status"]
 
     def carrier(self) -> Carrier:
-        return Carrier(TOKEN, addresses={PUBLIC: self.app()}, speed=100)
+        return Carrier(TOKEN, addresses={PUBLIC: self.app()}, clock=LoopClock(asyncio.get_running_loop()))
 
 
 def twiml(inside: str) -> Response:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from twilio.request_validator import RequestValidator
 
 from fakes.twilio_application import PUBLIC, TOKEN
+from voice_runtime.clock import LoopClock
 from voice_runtime.simulator import Carrier, waits_for_hang_up
 from voice_runtime.simulator.connection_overrides import ConnectionOverrides
 
@@ -42,7 +43,7 @@ class Flaky:
 
 
 async def call(app: Flaky, url: str):
-    async with Carrier(TOKEN, addresses={PUBLIC: app.app}, speed=20) as carrier:
+    async with Carrier(TOKEN, addresses={PUBLIC: app.app}, clock=LoopClock(asyncio.get_running_loop())) as carrier:
         return await carrier.call(PUBLIC + url, waits_for_hang_up())
 
 
@@ -57,7 +58,7 @@ async def test_an_error_is_not_asked_again_unless_it_is_wanted() -> None:
 
 async def test_who_cannot_be_reached_is_asked_twice() -> None:
     """One retry is the default, `rc=0` none."""
-    async with Carrier(TOKEN, speed=20) as carrier:
+    async with Carrier(TOKEN, clock=LoopClock(asyncio.get_running_loop())) as carrier:
         for url, requests in (("http://127.0.0.1:9/voice", 2), ("http://127.0.0.1:9/voice#rc=0", 1)):
             record = await carrier.call(url, waits_for_hang_up())
             assert [request.status for request in record.requests] == [0] * requests

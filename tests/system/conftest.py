@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import pytest
 
-from voice_runtime.testing import ScaledLoop, VirtualLoop
+sys.path.insert(0, str(Path(__file__).parents[1]))  # `fakes` is shared by several test directories
+
+from fakes.loops import NetworkLoop
+from voice_runtime.testing import VirtualLoop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 VIRTUAL = {"test_calls"}
-"""Calls from webhook to ear, in process. The others are about sockets, which are real, and ten times as fast."""
+"""Calls from webhook to ear, in process. The others are about sockets."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,7 +27,7 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
     """The time of a test is that of its loop."""
     if item.get_closest_marker("real_time"):
         return {"real": asyncio.SelectorEventLoop}
-    return {"virtual": VirtualLoop} if item.path.stem in VIRTUAL else {"fast": ScaledLoop}
+    return {"virtual": VirtualLoop} if item.path.stem in VIRTUAL else {"network": NetworkLoop}
 
 
 @pytest.fixture(autouse=True)

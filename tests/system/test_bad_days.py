@@ -222,6 +222,7 @@ async def test_a_handler_that_raises_says_sorry_and_ends_its_call() -> None:
     assert [(e.reason, e.fault) for e in ends if e] == [(EndReason.HANDLER_FAILED, Fault.AGENT)]
 
 
+@pytest.mark.real_time  # the blocked thread's
 async def test_a_handler_that_blocks_stalls_nobody_else() -> None:
     """A plain function that sleeps holds its own thread; another call is answered meanwhile, and its own can end."""
     release = threading.Event()
@@ -230,13 +231,13 @@ async def test_a_handler_that_blocks_stalls_nobody_else() -> None:
 
         @system.app.call("+1")
         def blocks(call: BlockingSession) -> None:
-            release.wait(10)
+            release.wait(30)
 
         @system.app.call("+2")
         async def quick(call: VoiceSession) -> None:
             await call.say("quick")
 
-        stuck = asyncio.create_task(system.call(listens(3), called="+1"))
+        stuck = asyncio.create_task(system.call(listens(1), called="+1"))
         fine = await system.call(listens(60), called="+2")
         blocked = await stuck
         release.set()

@@ -23,6 +23,8 @@ PATIENCE_SECONDS: Final = 30.0
 """How long (really) work outside the loop may hold up simulated time."""
 GRACE_SECONDS: Final = 1.0
 """How long (really) a loop without anything to do waits for a thread that it knows nothing of."""
+NETWORK_SECONDS: Final = 0.001
+"""How long (really) a message from one socket of this machine to another may take: time waits for it."""
 
 
 class Deadlock(Exception):
@@ -122,6 +124,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if self._held > 0:
             return real.select(PATIENCE_SECONDS) or self._stuck(f"work outside the loop takes {PATIENCE_SECONDS:g} s")
         if timeout is not None:
+            if len(real.get_map()) > self._own_files and (ready := real.select(NETWORK_SECONDS)):
+                return ready  # what was sent to a socket of ours was still on its way
             self._now += timeout
             return []
         # Sockets of others may still bring something; so may a thread that nobody told us of.
