@@ -203,7 +203,7 @@ def test_an_answer_that_the_program_cuts_is_over(phone: PhoneTests) -> None:
     class Impatient(Remembering):
         async def user_turn(self, call: VoiceSession, turn: Turn) -> Turn:
             if turn.text == "go":
-                asyncio.get_running_loop().call_later(2.0, call.interrupt)
+                asyncio.get_running_loop().call_later(2.2, call.interrupt)
             return turn
 
     async def caller(line: Line) -> None:

@@ -22,7 +22,7 @@ class FloorPlay:
     """What the shell does, in miniature: it keeps one wake-up per timer, and rings it on time."""
 
     def __init__(self, policy: FloorPolicy | None = None) -> None:
-        self.floor = Floor(policy)
+        self.floor = Floor(policy or FloorPolicy(preemptive=True))
         self.now = 0.0
         self.commands: list[Command] = []
         self.lines: list[str] = []

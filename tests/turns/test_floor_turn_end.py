@@ -257,27 +257,27 @@ def test_an_answer_about_fewer_words_is_out_of_date() -> None:
 
 
 def test_a_likely_end_is_thought_about_at_once_and_committed_later() -> None:
-    play = said(policy=FloorPolicy())
+    play = said(policy=FloorPolicy(preemptive=True))
     assert play.lines[-1] == "0.9 begin 1 'two pizzas'"
     assert play.until(2) == ["1.3 commit 1"]
 
 
 def test_words_that_contradict_a_speculative_turn_discard_it() -> None:
-    play = said(policy=FloorPolicy())
+    play = said(policy=FloorPolicy(preemptive=True))
     assert play.at(1.0, PartialHeard("and")) == ["1 discard 1"]
     assert play.at(1.2, FinalHeard("and a coke")) == ["1.2 begin 2 'two pizzas and a coke'"]
     assert play.until(9)[0] == "1.3 commit 2"
 
 
 def test_a_cough_does_not_discard_a_speculative_turn() -> None:
-    play = said(policy=FloorPolicy())
+    play = said(policy=FloorPolicy(preemptive=True))
     play.at(1.0, VoiceStarted())
     play.at(1.1, VoiceStopped())
     assert play.until(2) == ["1.6 commit 1"]
 
 
 def test_an_unlikely_end_is_not_thought_about() -> None:
-    play = said(policy=FloorPolicy(ask_model=True))
+    play = said(policy=FloorPolicy(ask_model=True, preemptive=True))
     assert play.at(1.0, EndOfTurnEstimated(1, 0.4)) == []
     assert play.until(9)[0] == "2.8 begin 1 'two pizzas'"
 
@@ -429,7 +429,7 @@ def test_an_agent_that_never_answers_loses_the_floor() -> None:
 
 
 def test_words_that_no_turn_has_taken_are_told_at_the_end() -> None:
-    play = said(policy=FloorPolicy())
+    play = said(policy=FloorPolicy(preemptive=True))
     assert play.at(1.0, CallEnded()) == ["1 discard 1", "1 unanswered 'two pizzas'"]
     assert play.at(2.0, FinalHeard("hello?")) == [] and play.state is State.ENDED
 

@@ -19,7 +19,7 @@ from voice_runtime.agent.sounds import Sounds
 from voice_runtime.llm import AgentItem, EndOfTurnModel, History, Turn
 from voice_runtime.session import VoiceSession
 from voice_runtime.tools import Tool
-from voice_runtime.turns.lexicon import lexicon_for
+from voice_runtime.turns.lexicon import ENGLISH, lexicon_for
 from voice_runtime.turns.policy import FloorPolicy
 from voice_runtime.turns.verbalise import Pronunciations, language_for, verbalise
 
@@ -73,8 +73,9 @@ class Agent(Generic[C]):
         self.pronunciations = pronunciations
         self.phrases = phrases or Phrases()
         self.limits = limits or Limits()
-        rules = policy or FloorPolicy(preemptive=False, lexicon=lexicon_for(language))
-        self.policy = replace(rules, ask_model=end_of_turn is not None)
+        rules = policy or FloorPolicy()
+        lexicon = lexicon_for(language) if rules.lexicon is ENGLISH else rules.lexicon  # unless the policy chose one
+        self.policy = replace(rules, ask_model=end_of_turn is not None, lexicon=lexicon)
         self.end_of_turn = end_of_turn
         self.sounds = sounds or Sounds()
 

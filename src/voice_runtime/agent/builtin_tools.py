@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from voice_runtime.agent.conversation import Conversation
+from voice_runtime.agent.ending import transfer as hand_over
 from voice_runtime.audio.tones import dtmf
 from voice_runtime.errors import CarrierError, ToolError
-from voice_runtime.events import CallEnd, Direction, EndReason, MarkOutcome
+from voice_runtime.events import Direction, MarkOutcome
 from voice_runtime.session import VoiceSession
 from voice_runtime.tools import OnBargeIn, Tool, tool
-from voice_runtime.transport import CallTransfer, TextSender
+from voice_runtime.transport import TextSender
 
 __all__ = ["collect_digits", "hang_up", "send_digits", "send_sms", "transfer_to"]
 
@@ -92,18 +93,12 @@ def transfer_to(**destinations: str) -> Tool:
     """
 
     async def transfer(to: str, call: VoiceSession) -> str:
-        carrier: object = call.carrier
-        if not isinstance(carrier, CallTransfer):
-            raise ToolError("This call cannot be transferred.")
         await _heard_out(call)
-        call.expect_end(CallEnd(EndReason.TRANSFERRED, to))
         try:
-            await carrier.transfer(call.call_sid or "", destinations[to])
+            await hand_over(call, destinations[to], to)
         except CarrierError as error:
-            call.expect_end(None)
             log.warning("call %s: no transfer: %s", call.call_sid, error)
             raise ToolError("The call could not be transferred.") from error
-        await call.wait_ended()
         return "The caller was transferred."
 
     transfer.__annotations__["to"] = Literal[tuple(destinations)]

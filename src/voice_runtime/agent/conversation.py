@@ -18,6 +18,7 @@ from voice_runtime.agent.asking import Questions
 from voice_runtime.agent.deafness import Deafness
 from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.end_of_turn import EndOfTurn
+from voice_runtime.agent.ending import Ending
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply
 from voice_runtime.agent.seat import Seat
@@ -58,8 +59,6 @@ log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 2.0
 """How long after the end of a call its last utterance may take to be accounted for."""
-LAST_WORDS_SECONDS = 20.0
-"""How long the goodbye may take to be heard, with the sentence before it."""
 
 
 class Conversation:
@@ -91,6 +90,7 @@ class Conversation:
         self._tools.asked = lambda: self._questions.seconds
         self._talk = AgentTalk(self._seat, self.history, self._mouth, self._questions, self._start)
         call.talk = self._talk
+        self._ending = Ending(call, self._seat, self._talk, self._mouth, self._serve)
         self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)
         self._states = States(call.report_state)
         self._voice = Voice(call)
@@ -104,7 +104,6 @@ class Conversation:
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._turns = 0
         self._failures = 0  # in a row
-        self._ending = False
         self._spend: Spend | None = None
         self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -119,21 +118,21 @@ class Conversation:
             raise ConfigurationError("An agent needs a voice.", remedy="VoiceApp(tts=...), or VOICE_TTS.")
         unlisten = call.on_event(self._happened)
         try:
-            self._tell(on.CallStarted())
             await self._sound(agent)
             agent.make_context(call)
             self._equip(agent)
             opening = await self._seat.begin()
             for phrase in (*opening.messages, opening.greeting):
                 self._talk.say(phrase)
+            self._tell(on.CallStarted())  # only now is it the caller's turn to say something
             if self._floor.state is State.LISTENING:  # without a greeting, nothing has changed yet that would say so
                 self._report(State.LISTENING)
-            self._start("watch", self._watch.run(), self._services)
+            self._serve("watch", self._watch.run())
             if agent.limits.max_seconds is not None:
-                self._start("limit", self._limit(agent.limits.max_seconds), self._services)
+                self._serve("limit", self._limit(agent.limits.max_seconds))
             if agent.limits.max_spend is not None:
                 self._spend = Spend(call, agent.limits.prices, agent.limits.max_spend, self._spent)
-            ended = self._start("ended", call.wait_ended(), self._services)
+            ended = self._serve("ended", call.wait_ended())
             await asyncio.wait({ended, self._crash}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._close()
@@ -209,7 +208,7 @@ class Conversation:
                 self._mouth.happened(event)
                 self._states.happened(event, self._floor.state)
             case ProviderFailed(kind="stt"):
-                self._end(EndReason.PROVIDER_FAILED, fault_of(event), self._agent.phrases.failed_goodbye)
+                self._ending.failed(fault_of(event))
             case _:
                 self._ears.hear(event, agent_speaks=self._floor.state in (State.SPEAKING, State.PAUSED))
 
@@ -249,7 +248,8 @@ class Conversation:
             case do.AskEndOfTurn(request, text):
                 self._end_of_turn.ask(request, Turn(text, history=tuple(self.history)))
             case do.BeginTurn(turn, text, keys):
-                self._thinking.begin(turn, UserItem(text, keys), self._questions.current, wanted=not self._ending)
+                wanted = not self._ending.decided
+                self._thinking.begin(turn, UserItem(text, keys), self._questions.current, wanted=wanted)
             case do.CommitTurn():
                 self._commit_turn()
             case do.DiscardTurn() | do.CancelThinking():
@@ -272,7 +272,7 @@ class Conversation:
             case do.PromptSilentCaller(stage):
                 self._talk.say(self._prompt(stage))
             case do.GiveUpOnCaller():
-                self._end(EndReason.CALLER_SILENT, "", self._agent.phrases.goodbye)
+                self._ending.decide(EndReason.CALLER_SILENT)
             case _:
                 assert_never(command)
 
@@ -280,8 +280,8 @@ class Conversation:
         self._turns += 1
         limit = self._agent.limits.max_turns
         if limit is not None and self._turns > limit:
-            self._end(EndReason.MAX_TURNS, f"the agent's limit of {limit} turns", self._agent.phrases.goodbye)
-        self._thinking.commit(wanted=not self._ending)
+            self._ending.decide(EndReason.MAX_TURNS, f"the agent's limit of {limit} turns")
+        self._thinking.commit(wanted=not self._ending.decided)
 
     def _report(self, state: State) -> None:
         if not self._call.is_disconnected:  # the end of the call is the last of its events
@@ -337,7 +337,7 @@ class Conversation:
         if self._floor.state is not State.LISTENING:
             return
         if times > self._agent.limits.failures:
-            self._end(EndReason.PROVIDER_FAILED, "stt: no words for a voice", self._agent.phrases.failed_goodbye)
+            self._ending.failed("stt: no words for a voice")
         else:
             self._talk.say(self._agent.phrases.unheard)
 
@@ -348,33 +348,21 @@ class Conversation:
         log.error("call %s: a turn failed: %s", self._call.call_sid, why)
         if self._failures < self._agent.limits.failures:
             return False
-        self._end(EndReason.PROVIDER_FAILED, why, self._agent.phrases.failed_goodbye)
+        self._ending.failed(why)
         return True
 
     async def _limit(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        self._end(EndReason.MAX_DURATION, f"the agent's limit of {seconds:g} s", self._agent.phrases.goodbye)
+        self._ending.decide(EndReason.MAX_DURATION, f"the agent's limit of {seconds:g} s")
 
     def _spent(self) -> None:
-        detail = f"the agent's limit of {self._agent.limits.max_spend:g} on what a call costs"
-        self._end(EndReason.MAX_SPEND, detail, self._agent.phrases.goodbye)
-
-    def _end(self, reason: EndReason, detail: str, goodbye: str) -> None:
-        """Say goodbye after what is being said, and hang up. The first reason counts."""
-        if not self._ending:
-            self._ending = True
-            self._start("end", self._hang_up(reason, detail, goodbye), self._services)
-
-    async def _hang_up(self, reason: EndReason, detail: str, goodbye: str) -> None:
-        self._talk.say(goodbye, interruptible=False)
-        try:
-            async with asyncio.timeout(LAST_WORDS_SECONDS):
-                await self._mouth.silent()
-        except TimeoutError:
-            log.warning("call %s: the goodbye was not heard in time", self._call.call_sid)
-        self._call.request_disconnect(reason, detail)
+        limit = self._agent.limits.max_spend
+        self._ending.decide(EndReason.MAX_SPEND, f"the agent's limit of {limit:g} on what a call costs")
 
     # -- tasks ---------------------------------------------------------------------------------------------------------
+
+    def _serve(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        return self._start(name, work, self._services)
 
     def _start(self, name: str, work: Coroutine[Any, Any, Any], owner: TaskOwner | None = None) -> asyncio.Task[Any]:
         """A task whose failure is the conversation's."""

@@ -101,9 +101,18 @@ class Mouth:
         if self._saying is not None and not self._current:
             await asyncio.wait({self._saying})
 
-    async def silent(self) -> None:
-        """Wait until everything was said."""
-        await self._silent.wait()
+    def cut_short(self) -> None:
+        """Say no more of what can be interrupted."""
+        self._tell(on.InterruptRequested())
+
+    async def silent(self, seconds: float) -> bool:
+        """Wait until everything was said, for so long at most. Whether it was."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._silent.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         """The call is over: what is paused or waits is not said."""

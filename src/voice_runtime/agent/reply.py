@@ -33,6 +33,7 @@ class _Text(Enum):
     OPEN = "open"
     COMPLETE = "complete"
     GIVEN_UP = "given_up"
+    CANCELLED = "cancelled"
 
 
 class Reply:
@@ -93,6 +94,12 @@ class Reply:
         self._text = _Text.GIVEN_UP
         self._add([phrase])
 
+    def cancel(self) -> None:
+        """Nobody wants it any more, nor what was still to come."""
+        if self._text is _Text.OPEN:
+            self._text = _Text.CANCELLED
+        self.want(Wanted.SILENCE)
+
     @property
     def ready(self) -> bool:
         """Whether there is anything to say."""
@@ -106,7 +113,7 @@ class Reply:
     @property
     def unfinished(self) -> bool:
         """Whether something was not heard."""
-        return self._text is _Text.OPEN or bool(self._sentences)
+        return self._text in (_Text.OPEN, _Text.CANCELLED) or bool(self._sentences)
 
     @property
     def complete(self) -> bool:

@@ -54,6 +54,7 @@ class Seat:
         self._taken = taken
         self._greeted: list[Agent[Any]] = []
         self._entered = False
+        self._begun = asyncio.Event()
         self._wanted: HandOff | None = None
         self._count = 0  # of hand-offs in this turn
         self._changing: asyncio.Task[Opening] | None = None
@@ -71,7 +72,9 @@ class Seat:
     async def begin(self) -> Opening:
         """The call has begun."""
         onward = await self._enter()
-        return await self._change(onward) if onward is not None else self._opening(())
+        opening = await self._change(onward) if onward is not None else self._opening(())
+        self._begun.set()
+        return opening
 
     async def end(self) -> None:
         """The call has ended."""
@@ -93,7 +96,11 @@ class Seat:
         return ""
 
     async def settled(self) -> Opening | None:
-        """Let the hand-off that was asked for happen, whole, even if nobody waits for the end of it."""
+        """Let the call begin, and a hand-off that was asked for happen, whole, even if nobody waits for the end of it.
+
+        A caller may say something before the first `enter` is done: that is answered after it, and after the greeting.
+        """
+        await self._begun.wait()
         if self._wanted is None:
             return None
         if self._changing is None:

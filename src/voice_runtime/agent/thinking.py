@@ -130,7 +130,7 @@ class Thinking:
     def cancel(self) -> None:
         """Nobody wants the answer, or the rest of it."""
         if self._turn is not None:
-            self._turn.reply.give_up()
+            self._turn.reply.cancel()
             self._stop(self._turn)
 
     def correct(self, number: int, text: str) -> None:
@@ -258,6 +258,7 @@ class Thinking:
             while not answered and await self._ask(turn):
                 answered = await self._taken_over(turn)
         except Exception as error:  # whatever a brain raises: the caller hears an apology, and the call goes on
+            await turn.toolset.committed()  # what fails in a turn that turns out to be none has not failed
             log.error("call %s: the brain failed", self._call.call_sid, exc_info=error)
             self._give_up(turn, f"brain {error}" if isinstance(error, ProviderError) else f"brain: {error!r}")
         else:

@@ -62,7 +62,7 @@ class FloorPolicy:
     max_turn_words: int | None = None
 
     ask_model: bool = False
-    preemptive: bool = True
+    preemptive: bool = False
     likely_end: float = 0.5
     speculations: int = 3
 

@@ -62,6 +62,8 @@ class Sentences:
 
         Nothing when that is not much. What may be one thing with what comes (a number, "Dr.") stays together.
         """
+        if self._ends():
+            return self.flush()
         clause = word = 0
         for end, char in enumerate(self._text):
             before = self._text[:end].rstrip()
@@ -74,6 +76,14 @@ class Sentences:
             return []
         piece, self._text, self._seen, self._first = self._text[:end], self._text[end:], 0, False
         return [piece]
+
+    def _ends(self) -> bool:
+        """Whether it ends like a sentence: a model that pauses there has not sent the white space behind it yet."""
+        text = self._text.rstrip(_CLOSERS + " ")
+        words = text.rstrip(_STRONG)
+        if words == text or not words.strip() or words[-1].isdigit():
+            return False
+        return text[len(words) :] != "." or self._full_stop(len(words), len(text)) is True
 
     def _next_cut(self) -> int:
         """Where the first sentence ends; `_WAIT` when that cannot be told yet."""
