@@ -51,6 +51,15 @@ class SpeechHandle:
 class Talk(Protocol):
     """The agent's side of a conversation. On the call's loop; each waits for its turn to speak, and returns at once."""
 
+    @property
+    def instructions(self) -> str:
+        """What the agent's brain is told with every turn. Others may be set for this call: they hold from the next
+        turn until it is handed off."""
+        ...
+
+    @instructions.setter
+    def instructions(self, text: str) -> None: ...
+
     def say(
         self,
         text: str = "",

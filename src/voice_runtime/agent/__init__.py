@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from voice_runtime.agent.agent import Agent
+from voice_runtime.agent.budget import Budget
 from voice_runtime.agent.conversation import Conversation
+from voice_runtime.agent.edits import sentences
 from voice_runtime.agent.form import Address, Form
 from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.manners import Limits, Phrases
@@ -15,6 +17,7 @@ from voice_runtime.agent.talk import ask
 __all__ = [
     "Address",
     "Agent",
+    "Budget",
     "Choice",
     "Conversation",
     "Date",
@@ -30,4 +33,5 @@ __all__ = [
     "Sounds",
     "YesNo",
     "ask",
+    "sentences",
 ]

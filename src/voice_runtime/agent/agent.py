@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import NoneType
@@ -12,6 +12,7 @@ from typing import Any, Generic, cast, get_origin, get_type_hints
 from typing_extensions import TypeVar
 
 from voice_runtime.agent.brains import AnyBrain, as_brain
+from voice_runtime.agent.budget import Budget
 from voice_runtime.agent.conversation import Conversation
 from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.manners import Limits, Phrases
@@ -38,10 +39,9 @@ class Agent(Generic[C]):
     off unless it says otherwise, since a brain that acts must not think about what was not said to the end.
     `end_of_turn`: a model that says how likely it is that the caller is done; without, pauses and words decide.
     `tools`: functions that the brain may have called, beside the methods that are marked with `@tool`.
-    `name`: what logs, events and histories call it. `context`: makes the application's own
-    context of a call, of any type, a class for example: it is there in `context_of(call)`, as `call.context`, in
-    `Turn.context`, and for tools by its type.
-    `sounds`: what is heard beside its voice.
+    `budget`: how much of the history the brain is shown. `name`: what logs, events and histories call it. `context`:
+    makes the application's own context of a call, of any type, a class for example: it is there in `context_of(call)`,
+    as `call.context`, in `Turn.context`, and for tools by its type.
     `language`: how numbers and the like are spoken, and which words stop the agent ("en", "de-DE", ...).
     """
 
@@ -58,12 +58,14 @@ class Agent(Generic[C]):
         limits: Limits | None = None,
         policy: FloorPolicy | None = None,
         end_of_turn: EndOfTurnModel | None = None,
+        budget: Budget | None = None,
         name: str = "",
         context: Callable[[VoiceSession], C] | None = None,
         sounds: Sounds | None = None,
     ) -> None:
         self.name = name or type(self).__name__
         self._make_context = context
+        self.budget = budget
         self.instructions = instructions
         self.greeting = greeting
         self.tools = _tools_of(self, tools, _type_made_by(context))
@@ -120,6 +122,10 @@ class Agent(Generic[C]):
         Text is the answer, without the brain; None: there is no answer. With a `HandOff`, another agent answers.
         """
         return turn
+
+    def edit(self, call: VoiceSession, text: AsyncIterator[str]) -> AsyncIterator[str]:
+        """What its brain says, as it comes: yield what is to be spoken instead."""
+        return text
 
     async def agent_turn(self, call: VoiceSession, item: AgentItem) -> None:
         """The caller heard something of the agent."""

@@ -19,6 +19,7 @@ from voice_runtime.agent.deafness import Deafness
 from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.ending import Ending
+from voice_runtime.agent.memory import Memory
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply
 from voice_runtime.agent.seat import Seat
@@ -73,10 +74,12 @@ class Conversation:
         self._ears = Ears(self._tell, agent.policy.lexicon, detector=call.detects_voice)
         self._mouth = Mouth(call, self.history, tell=self._tell, start=self._start, on_spoken=self._spoken)
         self._tools = Toolbox(agent, (call, self), call, self.history, hand_off=self._seat.ask_for)
+        self._memory = Memory(self._seat, call, self._start)
         self._thinking = Thinking(
             self._seat,
             call,
             self.history,
+            self._memory,
             self._mouth,
             self._tools,
             self._measured,
@@ -88,7 +91,7 @@ class Conversation:
             self._seat, call, tell=self._tell, start=self._start, park=self._park, resume=self._thinking.resume
         )
         self._tools.asked = lambda: self._questions.seconds
-        self._talk = AgentTalk(self._seat, self.history, self._mouth, self._questions, self._start)
+        self._talk = AgentTalk(call, self._seat, self._memory, self.history, self._mouth, self._questions, self._start)
         call.talk = self._talk
         self._ending = Ending(call, self._seat, self._talk, self._mouth, self._serve)
         self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)

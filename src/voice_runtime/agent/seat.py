@@ -47,7 +47,8 @@ class Seat:
         taken: Callable[[Agent[Any]], None],
     ) -> None:
         self.agent = agent
-        self._since = 0  # the key of the first item of the history that its brain is shown
+        self.since = 0  # the key of the first item of the history that its brain is shown
+        self._own: str | None = None  # instructions that hold instead of the agent's
         self._call = call
         self._history = history
         self._start = start
@@ -64,10 +65,19 @@ class Seat:
         """The application's own, of this call."""
         return self._call.context
 
+    @property
+    def instructions(self) -> str:
+        """Of the agent, unless others were given for this call."""
+        return self.agent.instructions if self._own is None else self._own
+
+    @instructions.setter
+    def instructions(self, text: str) -> None:
+        self._own = text
+
     def shown(self) -> list[tuple[int, Item]]:
         """What the agent's brain is shown of the history, with the keys."""
         items = self._history.items()
-        return [(key, item) for key, item in items if key >= self._since and item != AgentItem("")]
+        return [(key, item) for key, item in items if key >= self.since and item != AgentItem("")]
 
     async def begin(self) -> Opening:
         """The call has begun."""
@@ -119,8 +129,8 @@ class Seat:
         return self._opening(tuple(messages))
 
     def _take(self, hand_off: HandOff) -> None:
-        old, self.agent = self.agent, hand_off.to
-        self._since = self._key_of_turn(hand_off.keep_history)
+        old, self.agent, self._own = self.agent, hand_off.to, None
+        self.since = self._key_of_turn(hand_off.keep_history)
         self._history.add(HandOffItem(old.name, self.agent.name))
         self._call.hub.publish(HandedOff(self._call.elapsed(), old.name, self.agent.name))
         log.info("call %s: %s handed off to %s", self._call.call_sid, old.name, self.agent.name)

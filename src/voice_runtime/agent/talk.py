@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterable
+from functools import partial
 from typing import TypeVar
 
 from voice_runtime.agent.asking import Questions
 from voice_runtime.agent.clip import Clip
+from voice_runtime.agent.edits import edited
+from voice_runtime.agent.memory import Memory
 from voice_runtime.agent.mouth import Mouth, Start
 from voice_runtime.agent.questions import Question, Refused
 from voice_runtime.agent.reply import Reply, reply_of
@@ -32,12 +35,32 @@ GENERATE_SECONDS = 20.0
 class AgentTalk:
     """`Talk` over the mouth of one conversation."""
 
-    def __init__(self, seat: Seat, history: History, mouth: Mouth, questions: Questions, start: Start) -> None:
+    def __init__(
+        self,
+        call: VoiceSession,
+        seat: Seat,
+        memory: Memory,
+        history: History,
+        mouth: Mouth,
+        questions: Questions,
+        start: Start,
+    ) -> None:
+        self._call = call
         self.questions = questions
         self._seat = seat
+        self._memory = memory
         self._history = history
         self._mouth = mouth
         self._start = start
+
+    @property
+    def instructions(self) -> str:
+        """See `Talk`."""
+        return self._seat.instructions
+
+    @instructions.setter
+    def instructions(self, text: str) -> None:
+        self._seat.instructions = text
 
     def say(
         self,
@@ -73,16 +96,17 @@ class AgentTalk:
         try:
             async with asyncio.timeout(GENERATE_SECONDS):
                 await self._mouth.settled()
-                said = tuple(item for _, item in self._seat.shown())
+                instructions, said = self._memory.shown()
                 turn = Turn(
                     "",
                     history=said,
-                    instructions=self._seat.agent.instructions,
+                    instructions=instructions,
                     instruction=instruction,
                     context=self._seat.context,
                 )
-                async with closing(self._seat.agent.brain(turn)) as parts:
-                    async for part in parts:
+                agent = self._seat.agent
+                async with closing(agent.brain(turn)) as parts:
+                    async for part in edited(parts, partial(agent.edit, self._call)):
                         if isinstance(part, ToolItem):
                             self._history.add(part)
                         elif isinstance(part, str):

@@ -11,7 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 from voice_runtime.agent.asking import Asking
+from voice_runtime.agent.edits import edited
 from voice_runtime.agent.hand_off import HandOff
+from voice_runtime.agent.memory import Memory
 from voice_runtime.agent.mouth import Mouth, Start
 from voice_runtime.agent.pauses import Pauses
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
@@ -70,6 +72,7 @@ class Thinking:
         seat: Seat,
         call: VoiceSession,
         history: History,
+        memory: Memory,
         mouth: Mouth,
         tools: Toolbox,
         measured: TurnWatch,
@@ -81,6 +84,7 @@ class Thinking:
         self._seat = seat
         self._call = call
         self._history = history
+        self._memory = memory
         self._mouth = mouth
         self._measured = measured
         self._tools = tools
@@ -290,7 +294,7 @@ class Thinking:
             case Turn() as given:
                 async with closing(self._measured.timed(turn.number, agent.brain(given))) as parts:
                     with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
-                        await self._read(turn, parts, pauses)
+                        await self._read(turn, edited(parts, partial(agent.edit, self._call)), pauses)
                 if turn.last and not turn.worded:
                     turn.reply.feed(agent.phrases.goodbye)
                 turn.reply.close()
@@ -311,11 +315,10 @@ class Thinking:
 
     def _shown(self, turn: _Turn) -> Turn:
         """The turn, with what the agent in charge is shown of the history."""
-        items, key = self._seat.shown(), turn.key
-        before = tuple(item for at, item in items if key is None or at < key)
-        begun = tuple(item for at, item in items if key is not None and at > key and isinstance(item, ToolItem))
-        asked, agent = turn.asked, self._agent
-        return Turn(asked.text, asked.keys, before, agent.instructions, turn.toolset, begun, context=self._seat.context)
+        asked, key = turn.asked, turn.key
+        instructions, before = self._memory.shown(asked.text, key)
+        begun = tuple(item for at, item in self._seat.shown() if key and at > key and isinstance(item, ToolItem))
+        return Turn(asked.text, asked.keys, before, instructions, turn.toolset, begun, context=self._seat.context)
 
     def _toolset(self, turn: _Turn) -> TurnTools:
         return self._tools.turn(
