@@ -70,8 +70,12 @@ class TtsWithFallback(StreamingTts, Protocol):
 
     def synthesize_told(
         self, text: str, tell: Callable[[ProviderSwitched | ProviderRecovered], None]
-    ) -> AsyncIterator[bytes]:
-        """The same; `tell` is told of a switch between the last audio of the one voice and the first of the next."""
+    ) -> AsyncIterator[SpeechPart]:
+        """The same; `tell` is told of a switch between the last audio of the one voice and the first of the next.
+
+        With word times of those voices that tell them, counted from the beginning of `text`. Those of words that a
+        switch says anew are void.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ from voice_runtime.fallback.breaker import BreakerPolicy
 from voice_runtime.fallback.chain import Attempt, Chain, Failure, Link, Providers, Tell
 from voice_runtime.fallback.words import Pace, SaidSoFar
 from voice_runtime.tasks import TaskOwner, closing
-from voice_runtime.tts import StreamingTts
+from voice_runtime.tts import SpeechPart, StreamingTts, synthesis_of
 
 __all__ = ["FallbackTts"]
 
@@ -21,7 +21,7 @@ class FallbackTts:
     """`FallbackTts([first, second])`: one voice for all calls (`StreamingTts`).
 
     A voice has failed when it raises, and when it makes no sound within `first_audio` seconds, nor more within
-    `more_audio` seconds of being asked. Which words its audio has so far is an estimate from its own pace.
+    `more_audio` seconds of being asked. Which words its audio has so far it tells (`TimedTts`), or its pace lets guess.
     Mappings give the voices names: `FallbackTts({"elevenlabs": ..., "espeak": ...})`.
     """
 
@@ -46,12 +46,13 @@ class FallbackTts:
     async def synthesize(self, text: str) -> AsyncIterator[bytes]:
         """See `StreamingTts`. Raises `TtsError` when no voice is left."""
         async with closing(self.synthesize_told(text, lambda event: None)) as audio:
-            async for chunk in audio:
-                yield chunk
+            async for part in audio:
+                if isinstance(part, bytes):
+                    yield part
 
-    async def synthesize_told(self, text: str, tell: Tell) -> AsyncIterator[bytes]:
-        """The same; `tell` is told of switches, between the last audio of the one voice and the first of the next."""
-        said = 0  # characters
+    async def synthesize_told(self, text: str, tell: Tell) -> AsyncIterator[SpeechPart]:
+        """The same, with word times; see `TtsWithFallback`."""
+        said = given = 0  # characters; bytes
         failures: list[Failure] = []
         error: Exception | None = None
         lost = 0.0
@@ -60,14 +61,18 @@ class FallbackTts:
                 last = failures[-1]
                 tell(ProviderSwitched(0.0, "tts", last.name, link.name, last.reason, last.detail, lost, text[:said]))
             now = asyncio.get_running_loop().time
-            attempt: Attempt[bytes] = Attempt(self._tasks, link.name, partial(link.provider.synthesize, text[said:]))
-            so_far = SaidSoFar(text[said:], self._paces[link.name])
+            begin = partial(synthesis_of, link.provider, text[said:])
+            attempt: Attempt[SpeechPart] = Attempt(self._tasks, link.name, begin)
+            so_far = SaidSoFar(text[said:], self._paces[link.name], said, given)
             waited_since = now()
             try:
                 wait = self._first
-                while (chunk := await attempt.next(wait, "no audio")) is not None:
+                while (part := await attempt.next(wait, "no audio")) is not None:
+                    if not isinstance(part, bytes):
+                        yield so_far.tell(part)
+                        continue
                     wait = self._more
-                    if audio := so_far.add(chunk, now()):
+                    if audio := so_far.add(part, now()):
                         yield audio
                     waited_since = now()
                 if not so_far.made and text[said:].strip():
@@ -81,7 +86,7 @@ class FallbackTts:
                 words, rest = so_far.cut()
                 if rest:
                     yield rest
-                said += words
+                said, given = said + words, given + so_far.given
                 if not text[said:].strip():
                     return
             except BaseException:  # nobody wants the rest

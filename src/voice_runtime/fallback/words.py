@@ -1,8 +1,9 @@
-"""Which words a piece of speech has, as far as one can tell without hearing it: for the voice that goes on."""
+"""Which words a piece of speech has, as its voice tells or as its pace lets one guess: for the voice that goes on."""
 
 from __future__ import annotations
 
 from voice_runtime.audio.frames import SAMPLE_RATE
+from voice_runtime.turns.heard import WordTime
 from voice_runtime.turns.lexicon import is_unspaced
 
 __all__ = ["Pace", "SaidSoFar"]
@@ -32,13 +33,17 @@ class Pace:
 
 class SaidSoFar:
     """What one voice has made of a text. While the caller has enough to hear, the beginning of a word is held back:
-    a voice that fails there is then cut between two words.
+    a voice that fails there is then cut between two words. Voices before it said `begin` characters of the sentence,
+    in `start` bytes.
     """
 
-    def __init__(self, text: str, pace: Pace) -> None:
+    def __init__(self, text: str, pace: Pace, begin: int = 0, start: int = 0) -> None:
         self._text, self._pace = text, pace
-        self._edges = [(at, pace.reach(at)) for at in _between_words(text)]
+        self._begin, self._start = begin, start
+        self._words = [*_between_words(text), len(text)]  # where one begins, and the end
+        self._edges = [(at, pace.reach(at)) for at in self._words[:-1]]
         self._edges.append((len(text), pace.reach(len(text) + 1)))  # with the pause behind it
+        self._told: list[tuple[int, int]] = []  # the same, where the voice tells
         self._held = bytearray()
         self._given = 0
         self._began: float | None = None
@@ -47,6 +52,18 @@ class SaidSoFar:
     def made(self) -> int:
         """Bytes."""
         return self._given + len(self._held)
+
+    @property
+    def given(self) -> int:
+        """Bytes that may be heard."""
+        return self._given
+
+    def tell(self, word: WordTime) -> WordTime:
+        """When the voice says that a word of its text is over: then nothing is guessed. The same, of the sentence."""
+        edge = next((at for at in self._words if at >= word.end), len(self._text))
+        if not any(char.isalnum() for char in self._text[word.end : edge]):  # else it is a part of a word
+            self._told.append((edge, int(word.seconds * SAMPLE_RATE)))
+        return WordTime(self._begin + word.end, self._start / SAMPLE_RATE + word.seconds)
 
     def add(self, audio: bytes, now: float) -> bytes:
         """More was made. What of it may be heard now."""
@@ -68,7 +85,7 @@ class SaidSoFar:
         return characters, self._give(size - self._given)
 
     def _last_edge(self) -> tuple[int, int]:
-        return max((edge for edge in self._edges if edge[1] <= self.made), default=(0, 0))
+        return max((edge for edge in self._told or self._edges if edge[1] <= self.made), default=(0, 0))
 
     def _give(self, size: int) -> bytes:
         given = bytes(self._held[: max(size, 0)])

@@ -75,6 +75,7 @@ class Speech:
         """Of the voice."""
         if isinstance(event, ProviderSwitched):
             self._voices.append(VoicePart(len(event.said), self._segments[-1].size))
+            self._words = [word for word in self._words if word.end <= len(event.said)]
         self._tell(event)
 
     async def _synthesis(self, text: str) -> AsyncIterator[SpeechPart]:

@@ -82,11 +82,16 @@ def _last_word(segment: Segment, reach: int) -> tuple[int, int]:
 
 
 def spoken_by(voices: Sequence[VoicePart], segment: Segment) -> Segment:
-    """The segment that several voices said, one after the other: with the times of its words, as each spoke them."""
+    """The segment that several voices said, one after the other: with the times of its words, as each told or at the
+    pace of each.
+    """
     text = segment.spoken.text
     words: list[WordTime] = []
     for voice, following in zip(voices, [*voices[1:], None], strict=True):
         end = following.begin if following else len(text)
+        if told := [word for word in segment.words if voice.begin < word.end <= end]:
+            words += told
+            continue
         size = (following.start if following else segment.size) - voice.start
         if not following and not segment.complete:
             size = max(size, int((end - voice.begin) * _BYTES_PER_CHARACTER))
