@@ -103,7 +103,7 @@ class FallbackTts:
             raise error  # by its own name
         raise _for_all(failures) from error
 
-    def _let_go(self, link: Link[StreamingTts], attempt: Attempt[bytes], tell: Tell) -> None:
+    def _let_go(self, link: Link[StreamingTts], attempt: Attempt[SpeechPart], tell: Tell) -> None:
         if not attempt.gave:
             link.breaker.abandoned()
         elif link.breaker.succeeded():
