@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +11,7 @@ from voice_runtime import VoiceSession
 from voice_runtime.agent import Agent, HandOff, Phrases
 from voice_runtime.events import CallEvent, HandedOff
 from voice_runtime.llm import AgentItem, HandOffItem, History, ToolItem, Turn, UserItem, messages
-from voice_runtime.testing import ScriptedBrain, UseTool, talk
+from voice_runtime.testing import PhoneTests, ScriptedBrain, UseTool, talk
 from voice_runtime.tools import tool
 
 
@@ -190,3 +191,63 @@ def test_tools_get_the_context_by_its_type() -> None:
             assert asked.turns[-1].context is context
         assert call.heard == "hello. done."
     assert asked.turns[0].context is not asked.turns[1].context
+
+
+class Slow(Clerk):
+    """Takes its time to come and go."""
+
+    async def enter(self, call: VoiceSession) -> HandOff | None:
+        await asyncio.sleep(1.5)
+        return await super().enter(call)
+
+    async def exit(self, call: VoiceSession, history: History) -> None:
+        await asyncio.sleep(1.5)
+        await super().exit(call, history)
+
+
+def test_a_hand_off_that_is_interrupted_happens_whole() -> None:
+    """The hooks run once each, and the new agent answers what the caller said meanwhile."""
+    asked = ScriptedBrain("Billing here.")
+    billing = Slow(asked, name="billing")
+
+    def to_billing() -> HandOff:
+        return HandOff(billing)
+
+    front_desk = Slow(ScriptedBrain(UseTool("to_billing")), name="front", context=visit, tools=[to_billing])
+    with talk(front_desk) as call:
+        call.say("billing please", hear_out=False)
+        call.pause(1.0)
+        call.say("and hurry up")
+        log = front_desk.context_of(call.session).log
+    assert log[1:] == ["front in", "front out", "billing in", "billing out"]
+    assert [turn.text for turn in asked.turns] == ["and hurry up"]
+    assert call.heard.endswith("billing here.")
+    assert [type(item) for item in call.history] == [UserItem, ToolItem, UserItem, HandOffItem, AgentItem]
+
+
+def test_exit_runs_when_enter_failed() -> None:
+    """Once, and the failure is the handler's."""
+    log: list[str] = []
+
+    class Broken(Agent):
+        async def enter(self, call: VoiceSession) -> HandOff | None:
+            raise RuntimeError("no database")
+
+        async def exit(self, call: VoiceSession, history: History) -> None:
+            log.append("out")
+
+    with pytest.raises(RuntimeError, match="no database"), talk(Broken(ScriptedBrain())):
+        pass
+    assert log == ["out"]
+
+
+def test_a_hand_off_on_the_phone(phone: PhoneTests) -> None:
+    """The same over sound, with an interruption of the new agent's greeting."""
+    asked = ScriptedBrain("Ten dollars.")
+    billing = Clerk(asked, name="billing", greeting="Billing, hello. " * 4)
+    with phone.talk(front(billing, ScriptedBrain(UseTool("to_billing")), message="One moment.")) as call:
+        call.say("billing please", hear_out=False)
+        call.interrupt_after(3.0, "stop what do i owe")
+    assert call.heard.startswith("hello. one moment. billing, hello.")
+    assert call.heard.endswith("ten dollars.")
+    assert [turn.text for turn in asked.turns] == ["stop what do i owe"]

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
 import pytest
 
 from voice_runtime import VoiceSession
-from voice_runtime.agent import Address, Agent, Choice, Date, Digits, Form, Question, Refusal, Refused, YesNo, ask
-from voice_runtime.llm import AgentItem, ToolItem, UserItem
-from voice_runtime.testing import ScriptedBrain, UseTool, talk
+from voice_runtime.agent import (
+    Address,
+    Agent,
+    Choice,
+    Date,
+    Digits,
+    Form,
+    HandOff,
+    Question,
+    Refusal,
+    Refused,
+    YesNo,
+    ask,
+)
+from voice_runtime.llm import AgentItem, ToolItem, Turn, UserItem
+from voice_runtime.testing import PhoneTests, ScriptedBrain, UseTool, talk
+from voice_runtime.tools import tool
 
 
 def asking(question: Question[Any], answers: list[object]) -> Agent:
@@ -165,3 +181,84 @@ def test_a_form_is_refused_or_given_up() -> None:
             call.say("send it please")
             call.say(words)
         assert answers == [Refused(why, words)]
+
+
+def test_a_tool_asks_and_then_hands_off() -> None:
+    """Who the caller is, before somebody else gets them: the new agent answers in the turn of the answer."""
+    asked = ScriptedBrain("Hello, four one.")
+
+    async def to_billing(call: VoiceSession) -> HandOff | str:
+        number = await ask(call, Digits("Number?", length=2))
+        return HandOff(Agent(asked, name="billing"), "One moment.") if number else "No number."
+
+    agent = Agent(ScriptedBrain(UseTool("to_billing"), otherwise="No."), tools=[to_billing])
+    with talk(agent) as call:
+        call.say("billing please")
+        call.press("41")
+    assert call.heard == "number? one moment. hello, four one."
+    assert [turn.keys for turn in asked.turns] == ["41"]
+
+
+def test_a_tool_that_was_interrupted_asks() -> None:
+    """The turn that waited for it waits on; the brain is asked when the caller has answered, and sees all of it."""
+    answers: list[object] = []
+
+    @tool(holding="")
+    async def slow(call: VoiceSession) -> str:
+        await asyncio.sleep(3.0)
+        answers.append(await ask(call, YesNo("Really?")))
+        return "done"
+
+    brain = ScriptedBrain(UseTool("slow"), "All done.")
+    with talk(Agent(brain, tools=[slow])) as call:
+        call.say("book it please", hear_out=False)
+        call.pause(1.0)
+        call.say("and be quick")
+        call.say("yes")
+        call.hear_out()
+    assert answers == [True]
+    assert call.heard == "one moment, please. really? all done."
+    assert [turn.text for turn in brain.turns] == ["book it please", "yes"]
+    assert brain.turns[1].history[1:3] == (ToolItem("slow", "{}", "done"), UserItem("and be quick"))
+
+
+def test_two_tools_ask_one_after_the_other() -> None:
+    """And each gets its own answer; what the brain writes meanwhile is said afterwards."""
+
+    async def first(call: VoiceSession) -> str:
+        return f"1: {await ask(call, Digits('First?', length=2))}"
+
+    async def second(call: VoiceSession) -> str:
+        return f"2: {await ask(call, Digits('Second?', length=2))}"
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        both = [asyncio.ensure_future(turn.tools.call(name, "{}")) for name in ("first", "second")]
+        await asyncio.sleep(1.0)
+        yield "I write on. "
+        yield " ".join(await asyncio.gather(*both))
+
+    with talk(Agent(brain, tools=[first, second])) as call:
+        call.say("go on please")
+        call.press("11")
+        call.press("22")
+    assert call.heard == "first? second? i write on. one: eleven two: twenty-two"
+
+
+def test_a_question_in_user_turn_and_on_the_phone(phone: PhoneTests) -> None:
+    """The brain answers the turn when the caller has answered; a tool that takes long after that is waited for."""
+
+    class Careful(Agent):
+        async def user_turn(self, call: VoiceSession, turn: Turn) -> Turn | None:
+            if "cancel everything" not in turn.text:
+                return turn
+            sure = await ask(call, YesNo("Are you sure?", cancel=()))
+            await asyncio.sleep(1.0)
+            return turn if sure else None
+
+    brain = ScriptedBrain("Hm.", otherwise="It is gone.")
+    with phone.talk(Careful(brain, greeting="Hello.")) as call:
+        call.say("good morning")
+        call.say("cancel everything")
+        call.say("yes i am")
+    assert call.heard == "hello. hm. are you sure? it is gone."
+    assert [turn.text for turn in brain.turns] == ["good morning", "cancel everything"]
