@@ -8,6 +8,7 @@ from enum import StrEnum
 __all__ = [
     "AgentInterrupted",
     "AgentTurnFinished",
+    "AnsweredBy",
     "AudioStalled",
     "BrainWork",
     "CallConnected",
@@ -84,6 +85,7 @@ class EndReason(StrEnum):
     PROVIDER_FAILED = "provider_failed"
     MAX_TURNS = "max_turns"
     MAX_SPEND = "max_spend"
+    MACHINE_ANSWERED = "machine_answered"
 
     @property
     def fault(self) -> Fault:
@@ -105,7 +107,25 @@ _FAULTS = {
     EndReason.PROVIDER_FAILED: Fault.PROVIDER,
     EndReason.MAX_TURNS: Fault.AGENT,
     EndReason.MAX_SPEND: Fault.AGENT,
+    EndReason.MACHINE_ANSWERED: Fault.CALLER,
 }
+
+
+class AnsweredBy(StrEnum):
+    """Who answers a call that was placed, as the carrier's answering machine detection has it."""
+
+    HUMAN = "human"
+    MACHINE_START = "machine_start"
+    """Its greeting goes on."""
+    MACHINE_END_BEEP = "machine_end_beep"
+    MACHINE_END_SILENCE = "machine_end_silence"
+    MACHINE_END_OTHER = "machine_end_other"
+    FAX = "fax"
+    UNKNOWN = "unknown"
+
+    @property
+    def machine(self) -> bool:
+        return self not in (AnsweredBy.HUMAN, AnsweredBy.UNKNOWN)
 
 
 class FloorState(StrEnum):

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import msgspec
 
 from voice_runtime.errors import UnknownProviderError
-from voice_runtime.events import CallEnd, Direction
+from voice_runtime.events import AnsweredBy, CallEnd, Direction
 from voice_runtime.registry import SMS, TRANSPORT
 
 __all__ = [
@@ -43,6 +43,7 @@ class CallInfo:
     caller_number: str = ""
     called_number: str = ""
     direction: Direction = Direction.INBOUND
+    answered_by: AnsweredBy | None = None
     custom_parameters: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "audio/x-mulaw"
     sample_rate: int = 8000
@@ -152,7 +153,11 @@ class CarrierTransport(CallControl, Protocol):
     async def place_call(
         self, to: str, *, from_: str = "", twiml: str = "", url: str = "", status_callback: str = ""
     ) -> str:
-        """Dial; returns the call's id. Raises `CarrierError`."""
+        """Dial; returns the call's id. Raises `CarrierError`.
+
+        One that can detect answering machines takes `machine_detection="DetectMessageEnd"`, too: then `url` is told who
+        answered (`AnsweredBy`), when a machine's greeting is over.
+        """
 
 
 @runtime_checkable

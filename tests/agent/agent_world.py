@@ -5,7 +5,7 @@ from __future__ import annotations
 from voice_runtime import VoiceApp, VoiceSession
 from voice_runtime.agent import Agent
 from voice_runtime.audio.spelling import read_spelling, spell
-from voice_runtime.events import CallEnd
+from voice_runtime.events import AnsweredBy, CallEnd
 from voice_runtime.llm import Brain, History, Item
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.simulator import CallRecord, Line
@@ -18,9 +18,10 @@ class Remembering(Agent):
         super().__init__(brain, **options)  # type: ignore[arg-type]
         self.remembered: list[Item] = []
         self.end: CallEnd | None = None
+        self.answered_by: AnsweredBy | None = None
 
     async def exit(self, call: VoiceSession, history: History) -> None:
-        self.remembered, self.end = list(history), call.end
+        self.remembered, self.end, self.answered_by = list(history), call.end, call.answered_by
 
 
 def desk(agent: Agent, tts: MockTts | None = None) -> VoiceApp:

@@ -7,8 +7,9 @@ import pytest
 from fakes.twilio_application import PUBLIC, Application, listen
 from voice_runtime.audio.frames import FRAME_BYTES
 from voice_runtime.audio.tones import beep, silence, tone
+from voice_runtime.events import AnsweredBy
 from voice_runtime.simulator import Line, Phone
-from voice_runtime.simulator.amd import AnsweredBy, Detector, Thresholds
+from voice_runtime.simulator.amd import Detector, Thresholds
 
 ALICE, BOB = "+358401234567", "+358942721000"
 

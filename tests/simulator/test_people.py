@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voice_runtime import VoiceApp, VoiceSession
+from voice_runtime.events import AnsweredBy
 from voice_runtime.simulator import (
     CallRecord,
     EndedBy,
@@ -19,7 +20,6 @@ from voice_runtime.simulator import (
     person,
     unreachable,
 )
-from voice_runtime.simulator.amd import AnsweredBy
 from voice_runtime.testing import PhoneSystem, PhoneTests
 
 NUMBER = "+15550001234"

@@ -22,7 +22,7 @@ from voice_runtime.agent.ending import Ending
 from voice_runtime.agent.memory import Memory
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply
-from voice_runtime.agent.seat import Seat
+from voice_runtime.agent.seat import Opening, Seat
 from voice_runtime.agent.sounds import ThinkingSound
 from voice_runtime.agent.spend import Spend
 from voice_runtime.agent.states import States
@@ -31,6 +31,7 @@ from voice_runtime.agent.talk import AgentTalk
 from voice_runtime.agent.thinking import Thinking
 from voice_runtime.agent.toolbox import Toolbox
 from voice_runtime.agent.voice import HURRY_SECONDS, Voice, fault_of
+from voice_runtime.agent.voicemail import leave_message
 from voice_runtime.agent.watch import SilenceWatch
 from voice_runtime.errors import ConfigurationError
 from voice_runtime.events import (
@@ -125,8 +126,7 @@ class Conversation:
             agent.make_context(call)
             self._equip(agent)
             opening = await self._seat.begin()
-            for phrase in (*opening.messages, opening.greeting):
-                self._talk.say(phrase)
+            self._open(opening)
             self._tell(on.CallStarted())  # only now is it the caller's turn to say something
             if self._floor.state is State.LISTENING:  # without a greeting, nothing has changed yet that would say so
                 self._report(State.LISTENING)
@@ -166,6 +166,14 @@ class Conversation:
                 yield
         finally:
             self._tell(on.PolicyChanged(policy))
+
+    def _open(self, opening: Opening) -> None:
+        who = self._call.answered_by
+        if who is not None and who.machine:
+            self._serve("voicemail", leave_message(self._call, who, self._talk, self._agent.phrases.voicemail))
+            return
+        for phrase in (*opening.messages, opening.greeting):
+            self._talk.say(phrase)
 
     async def _close(self) -> None:
         """Let what was said last be accounted for, if the call has ended; end the rest."""

@@ -15,6 +15,7 @@ class Phrases:
     given up. `holding`: while a tool takes its time, once a turn. `still_there`: to a caller who says nothing; of fewer
     phrases than prompts, the last is said again. `unheard`: to one who spoke, and no words came of it. `goodbye` ends a
     call, `failed_goodbye` one that cannot go on, and `transfer` one that goes on with somebody else for that reason.
+    `voicemail`: for an answering machine; "": it hears nothing.
     """
 
     fillers: tuple[str, ...] = ("One moment, please.", "I am still looking into it.")
@@ -24,12 +25,13 @@ class Phrases:
     failed_goodbye: str = "I am sorry, something is wrong on our side. Please call again later. Goodbye."
     transfer: str = "I am sorry, something is wrong on our side. I am connecting you to somebody who can help."
     holding: str = "Let me have a look."
+    voicemail: str = ""
     unheard: str = "I am sorry, I did not understand you. Could you say it again?"
 
     @property
     def all(self) -> tuple[str, ...]:
         """What may be needed when nothing else works comes first."""
-        last = (self.holding, self.unheard, *self.still_there, self.goodbye)
+        last = (self.voicemail, self.holding, self.unheard, *self.still_there, self.goodbye)
         return (self.apology, self.failed_goodbye, self.transfer, *self.fillers, *last)
 
 

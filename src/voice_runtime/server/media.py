@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from voice_runtime.errors import CallLimitError
-from voice_runtime.events import Direction
+from voice_runtime.events import AnsweredBy, Direction
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.socket import AsgiSocket
 from voice_runtime.session import VoiceSession
@@ -21,7 +21,7 @@ from voice_runtime.telemetry.repeated import Repeated
 from voice_runtime.transport import CallControl, CallInfo, MediaSocket
 from voice_runtime.transports.twilio_ws import HandshakeError, TwilioStream
 
-__all__ = ["DIRECTION", "FROM", "RAW_SUFFIX", "TO", "MediaEndpoint"]
+__all__ = ["ANSWERED_BY", "DIRECTION", "FROM", "RAW_SUFFIX", "TO", "MediaEndpoint"]
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ RAW_SUFFIX = "/raw"
 """Behind the path of media sockets: raw audio (`server.raw`). No token looks like it."""
 # `<Parameter>`s by which the webhook tells the media socket what it knew of the call.
 FROM, TO, DIRECTION = "voice-runtime.from", "voice-runtime.to", "voice-runtime.direction"
+ANSWERED_BY = "voice-runtime.answered-by"
 
 
 class MediaEndpoint:
@@ -131,10 +132,16 @@ class MediaEndpoint:
 def _with_webhook_knowledge(info: CallInfo) -> CallInfo:
     known = dict(info.custom_parameters)
     caller, called, direction = known.pop(FROM, ""), known.pop(TO, ""), known.pop(DIRECTION, "")
+    answered_by = known.pop(ANSWERED_BY, "")
     return dataclasses.replace(
         info,
         caller_number=caller,
         called_number=called,
         direction=Direction.OUTBOUND if direction == Direction.OUTBOUND else Direction.INBOUND,
+        answered_by=_answered_by(answered_by) if answered_by else None,
         custom_parameters=known,
     )
+
+
+def _answered_by(said: str) -> AnsweredBy:
+    return AnsweredBy(said) if said in set(AnsweredBy) else AnsweredBy.UNKNOWN

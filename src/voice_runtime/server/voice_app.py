@@ -268,8 +268,11 @@ class VoiceApp:
 
     # -- calling out ---------------------------------------------------------------------------------------------------
 
-    async def place_call(self, to: str, from_: str = "") -> str:
+    async def place_call(self, to: str, from_: str = "", *, detect_machine: bool = False) -> str:
         """Dial `to`; when it is answered, the handler of our number gets the call. Returns the call's id.
+
+        `detect_machine`: the carrier first listens who it is, a human for some 2 s, a machine to the end of its
+        greeting; then the handler gets the call, with `answered_by`.
 
         Raises `MissingSettingError` or `CarrierError`.
         """
@@ -278,11 +281,14 @@ class VoiceApp:
         if not self.settings.public_url:
             raise MissingSettingError("VOICE_PUBLIC_URL", needed_for="placing a call")
         base = self.settings.public_url
-        return await self.carrier.place_call(
+        place: Callable[..., Awaitable[str]] = self.carrier.place_call  # not every carrier can detect
+        detection = {"machine_detection": "DetectMessageEnd"} if detect_machine else {}
+        return await place(
             to,
             from_=from_ or self.settings.twilio_phone_number,
             url=f"{base}/incoming",
             status_callback=f"{base}/status",
+            **detection,
         )
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from voice_runtime.errors import CallLimitError, ConfigurationError
 from voice_runtime.events import CallEnd, Direction, EndReason
 from voice_runtime.server.gate import Gate, Refused
-from voice_runtime.server.media import DIRECTION, FROM, TO
+from voice_runtime.server.media import ANSWERED_BY, DIRECTION, FROM, TO
 from voice_runtime.server.overflow import Overflow
 from voice_runtime.settings import Settings
 from voice_runtime.switchboard import Switchboard
@@ -112,6 +112,8 @@ class Webhooks:
             TO: _parameter(form.get("To", "")),
             DIRECTION: Direction.OUTBOUND if outbound else Direction.INBOUND,
         }
+        if answered_by := form.get("AnsweredBy", ""):
+            parameters[ANSWERED_BY] = _parameter(answered_by)
         return _xml(
             twiml.connect_stream(
                 f"{base}{self._settings.voice_media_path}/{self._gate.mint(call_sid)}",

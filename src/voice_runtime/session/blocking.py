@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from voice_runtime.audio import Wav
 from voice_runtime.clock import StandingTime, time_lent
 from voice_runtime.errors import CallHangupError
-from voice_runtime.events import CallEnd, CallEvent, Direction, MarkOutcome
+from voice_runtime.events import AnsweredBy, CallEnd, CallEvent, Direction, MarkOutcome
 from voice_runtime.session.hearing import Transcript
 from voice_runtime.session.loops import is_running_here
 from voice_runtime.session.speaking import BargeIn, Utterance
@@ -82,6 +82,10 @@ class BlockingSession:
     @property
     def direction(self) -> Direction:
         return self.session.direction
+
+    @property
+    def answered_by(self) -> AnsweredBy | None:
+        return self.session.answered_by
 
     @property
     def custom_parameters(self) -> Mapping[str, str]:

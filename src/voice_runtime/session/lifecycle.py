@@ -12,6 +12,7 @@ from typing import Any
 
 from voice_runtime.errors import CallNotAnsweredError
 from voice_runtime.events import (
+    AnsweredBy,
     CallConnected,
     CallEnd,
     CallEnded,
@@ -50,12 +51,14 @@ class CallLife(MediaLine):
     talk: Talk | None = None
     """What the agent that holds the call can be asked to say; None while none does."""
     phrase_cache: PhraseCache | None = None
-    carrier: CarrierTransport | None = None
     """The application's; None: every phrase is synthesised when it is said."""
+    carrier: CarrierTransport | None = None
     on_disconnected: Callable[[CallEnd], None] | None = None
     """Called once when the call has ended, in a thread of its own."""
     called_number: str | None = None
     direction: Direction = Direction.INBOUND
+    answered_by: AnsweredBy | None = None
+    """Of a call that was placed: who answered; None when nobody asked for detection."""
     custom_parameters: Mapping[str, str] = field(default_factory=dict)
     account_sid: str | None = None
     end: CallEnd | None = None
@@ -219,6 +222,7 @@ class CallLife(MediaLine):
         self._answer_seen = False
         self.stream_sid = None
         self.caller_number = self.called_number = self.account_sid = None
+        self.answered_by = None
         self.custom_parameters = {}
         self._connected_at = None
         self._wanted_end = None
@@ -257,6 +261,7 @@ class CallLife(MediaLine):
         self.caller_number = info.caller_number or self.caller_number
         self.called_number = info.called_number or self.called_number
         self.direction = info.direction
+        self.answered_by = info.answered_by
         self.custom_parameters = dict(info.custom_parameters)
         self.set_loop(asyncio.get_running_loop())
         if self.vad is not None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 from typing import Final
 
 from voice_runtime.audio.frames import SAMPLE_RATE, SILENCE_FRAME
 from voice_runtime.audio.g711 import decode_ulaw
 from voice_runtime.audio.measure import level_dbfs
+from voice_runtime.events import AnsweredBy
 
-__all__ = ["AnsweredBy", "Detector", "Thresholds"]
+__all__ = ["Detector", "Thresholds"]
 
 _FRAME_MS: Final = 20
 _AUDIBLE_DBFS: Final = -45.0
@@ -23,16 +24,6 @@ _BEEP_MS: Final = 160
 _FAX_HZ: Final = ((1080, 1120), (2080, 2120))  # the calling tone, and the answer of a fax (ITU-T T.30)
 _FAX_MS: Final = 400
 _PURE: Final = 0.85  # of the energy is at one frequency
-
-
-class AnsweredBy(StrEnum):
-    HUMAN = "human"
-    MACHINE_START = "machine_start"
-    MACHINE_END_BEEP = "machine_end_beep"
-    MACHINE_END_SILENCE = "machine_end_silence"
-    MACHINE_END_OTHER = "machine_end_other"
-    FAX = "fax"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

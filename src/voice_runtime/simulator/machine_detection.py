@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from voice_runtime.simulator.amd import AnsweredBy, Detector, Thresholds
+from voice_runtime.events import AnsweredBy
+from voice_runtime.simulator.amd import Detector, Thresholds
 from voice_runtime.simulator.handset import Spoken
 from voice_runtime.simulator.live_call import LiveCall
 from voice_runtime.simulator.network import Document, MachineDetection

@@ -203,12 +203,14 @@ class PhoneSystem:
         """Wait until a call, or the call of that SID, is over."""
         return await self.carrier.finished(call)
 
-    async def place(self, to: str, answering: Script | Phone, from_: str = "") -> CallRecord:
+    async def place(
+        self, to: str, answering: Script | Phone, from_: str = "", *, detect_machine: bool = False
+    ) -> CallRecord:
         """The application (a `VoiceApp`) dials `to`, where somebody answers; returns when that call is over."""
         if not isinstance(self.app, VoiceApp):
             raise TypeError("only a VoiceApp can be told to place a call: have yours do it, then wait for `finished`")
         self.phones[to] = answering if isinstance(answering, Phone) else Phone(answering)
-        return await self.finished(await self.app.place_call(to, from_))
+        return await self.finished(await self.app.place_call(to, from_, detect_machine=detect_machine))
 
 
 class _Forwarder:

@@ -59,11 +59,13 @@ class PhoneTests:
 
         return self.run(scenario, app)
 
-    def place(self, app: ASGIApp, to: str, answering: Script | Phone, from_: str = "") -> CallRecord:
+    def place(
+        self, app: ASGIApp, to: str, answering: Script | Phone, from_: str = "", *, detect_machine: bool = False
+    ) -> CallRecord:
         """`app` dials `to`, where somebody answers, or does not."""
 
         async def scenario(system: PhoneSystem) -> CallRecord:
-            return await system.place(to, answering, from_)
+            return await system.place(to, answering, from_, detect_machine=detect_machine)
 
         return self.run(scenario, app)
 
