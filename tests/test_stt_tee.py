@@ -12,7 +12,7 @@ from voice_runtime.errors import SttError
 from voice_runtime.mock.stt import MockStt
 from voice_runtime.stt_tee import SttTee
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 def frame(number: int) -> bytes:

@@ -35,7 +35,7 @@ class FakePlayer:
     def write(self, frame: bytes) -> None:
         self.played.set()
         if self.blocks:
-            assert self.ended.wait(10)
+            assert self.ended.wait(30)
         if self.breaks or self.blocks:
             raise BrokenPipeError
         self.frames.append(frame)
@@ -67,7 +67,7 @@ def ffplay(player: FakePlayer | type[Exception]) -> Any:
 
 def joined(mixer: AudioMixer) -> None:
     assert mixer._thread is not None
-    mixer._thread.join(5)
+    mixer._thread.join(30)
     assert not mixer._thread.is_alive()
 
 
@@ -221,7 +221,7 @@ def test_the_file_grows_while_the_call_goes_on(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(WavWriter, "flush", flush)
     mixer = record(tmp_path / "call.wav", clock)
     clock.advance(1.5)
-    assert flushed.wait(5)
+    assert flushed.wait(30)
     assert read_wav(tmp_path / "call.wav").duration == 0.5
     mixer.shutdown()
     assert read_wav(tmp_path / "call.wav").duration == 1.5
@@ -239,13 +239,13 @@ def test_a_blocked_disk_blocks_no_call(
 
     def write(writer: WavWriter, data: bytes) -> None:
         blocked.set()
-        assert free.wait(10)
+        assert free.wait(30)
         original(writer, data)
 
     monkeypatch.setattr(WavWriter, "write", write)
     mixer = record(tmp_path / "call.wav", clock)
     clock.advance(1.5)
-    assert blocked.wait(5)
+    assert blocked.wait(30)
     mixer.write_caller(b"a" * 160)
     mixer.shutdown()
     assert "still being written" in caplog.text
@@ -298,7 +298,7 @@ def test_the_listener_hears_both_sides_mixed(tmp_path: Path) -> None:
         mixer.start()
     assert popen.call_args[0][0][0] == "ffplay"
     clock.advance(0.02)
-    assert player.played.wait(5)
+    assert player.played.wait(30)
     mixer.write_agent(b"\x93" * 160)
     clock.advance(0.02)
     mixer.write_caller(b"\x10" * 160)
@@ -324,7 +324,7 @@ def test_a_listener_who_leaves_ends_the_monitoring_only(tmp_path: Path, caplog: 
         mixer = AudioMixer(tmp_path / "call.wav", clock=clock.monotonic)
         mixer.start()
     clock.advance(0.02)
-    assert player.played.wait(5)
+    assert player.played.wait(30)
     clock.advance(0.02)
     mixer.shutdown()
     assert read_wav(tmp_path / "call.wav").duration == 0.04
@@ -341,7 +341,7 @@ def test_a_player_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
         mixer = AudioMixer(tmp_path / "call.wav", monitor=True, clock=clock.monotonic)
         mixer.start()
     clock.advance(0.02)
-    assert player.played.wait(5)
+    assert player.played.wait(30)
     clock.advance(0.02)
     mixer.shutdown()
     joined(mixer)

@@ -46,10 +46,10 @@ class World:
         async def make() -> Carrier:
             return Carrier(TOKEN, addresses={PUBLIC: f"http://127.0.0.1:{port}"}, speed=10)
 
-        return cls(asyncio.run_coroutine_threadsafe(make(), loop).result(5), port, loop, api)
+        return cls(asyncio.run_coroutine_threadsafe(make(), loop).result(30), port, loop, api)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.carrier.close(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.carrier.close(), self.loop).result(30)
 
 
 class Served:
@@ -89,13 +89,13 @@ class Served:
         return httpx.get(self.url + path, trust_env=False)
 
     def wait_until_not_ready(self) -> None:
-        for _ in range(200):
+        for _ in range(1000):
             if self.get("/readyz").status_code == 503:
                 return
             time.sleep(0.01)
         raise AssertionError("still ready")
 
-    def ended(self, seconds: float = 5.0) -> tuple[int, str]:
+    def ended(self, seconds: float = 30.0) -> tuple[int, str]:
         """Exit code, and what else was logged."""
         _, rest = self.process.communicate(timeout=seconds)
         return self.process.returncode, rest
@@ -124,7 +124,7 @@ def open_media(served: Served, call_sid: str) -> Iterator[ClientConnection]:
     start = {"streamSid": "MZ1", "accountSid": "AC1", "callSid": call_sid, "tracks": ["inbound"], "mediaFormat": form}
     known = dict(re.findall(r'<Parameter name="([^"]+)" value="([^"]*)"', said.text))
     headers = {"X-Twilio-Signature": sign(TOKEN, url)}
-    with connect(local, additional_headers=headers, proxy=None, close_timeout=1) as media:
+    with connect(local, additional_headers=headers, proxy=None, close_timeout=10) as media:
         media.send(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
         begun = {"event": "start", "streamSid": "MZ1", "start": {**start, "customParameters": known}}
         media.send(json.dumps(begun))

@@ -77,7 +77,7 @@ def network() -> Iterator[tuple[asyncio.AbstractEventLoop, list[Carrier], str]]:
     port = server.servers[0].sockets[0].getsockname()[1]
     yield loop, carriers, f"http://127.0.0.1:{port}"
     server.should_exit = True
-    thread.join(10)
+    thread.join(30)
     assert not thread.is_alive()
 
 

@@ -102,7 +102,7 @@ def test_a_signal_hangs_up(run: Run, world: World) -> None:
         await line.stay()
 
     def interrupt() -> None:
-        talking.wait(5)
+        talking.wait(30)
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -173,6 +173,6 @@ def test_ctrl_c_hangs_up(tmp_path: Path) -> None:
         if "I heard hi." in line:
             break
     chat.send_signal(signal.SIGINT)
-    shown, errors = chat.communicate(timeout=10)
+    shown, errors = chat.communicate(timeout=30)
     assert (chat.returncode, errors) == (0, "")
     assert "caller_hung_up" in shown

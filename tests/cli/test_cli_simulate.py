@@ -124,7 +124,7 @@ def test_the_application_calls_and_a_script_answers(run: Run, foreign: str, tmp_
     result = run(
         "simulate", f"{foreign}/voice", "--listen", "--script", "answers.py", "--picture", "call.svg", *account
     )
-    placing.join(10)
+    placing.join(30)
     assert result.exit_code == 1
     assert f"TWILIO_API_BASE_URL=http://127.0.0.1:{port}" in result.stdout
     assert "failed: did not hear 'goodbye' within 0.5 s, but 'there'" in result.stdout
@@ -137,7 +137,7 @@ def test_somebody_ready_made_answers(run: Run, foreign: str) -> None:
     port = free_port()
     placing = calling(port, f"{foreign}/voice")
     result = run("simulate", f"{foreign}/voice", *options, "--account-sid", "AC" + "1" * 32, "--api-port", str(port))
-    placing.join(10)
+    placing.join(30)
     assert result.exit_code == 0, result.output
     assert "busy, 0.0 s, ended by: not_answered" in result.stdout
 
@@ -161,10 +161,10 @@ def test_ctrl_c_hangs_up_and_a_call_that_fails_says_why(foreign: str, tmp_path: 
         if "speaks" in line:
             break
     silent.send_signal(signal.SIGINT)
-    shown, errors = silent.communicate(timeout=10)
+    shown, errors = silent.communicate(timeout=30)
     assert (silent.returncode, errors) == (0, "")
     assert "ended by: caller" in shown
-    shown, errors = wrong.communicate(timeout=10)
+    shown, errors = wrong.communicate(timeout=30)
     assert (wrong.returncode, errors) == (1, "")
     assert "11200 DOCUMENT_FETCH_FAILED" in shown and "is --auth-token that of the application" in shown
 

@@ -24,7 +24,7 @@ AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
 FRAME = b"\x55" * 160
 
 
-async def until(condition: Callable[[], object], what: str = "it", seconds: float = 3.0) -> None:
+async def until(condition: Callable[[], object], what: str = "it", seconds: float = 30.0) -> None:
     """Wait for something that another thread or task brings about."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

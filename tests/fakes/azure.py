@@ -18,7 +18,7 @@ from websockets.http11 import Request, Response
 
 __all__ = ["AzureSession", "FakeAzure"]
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 _RIFF_HEADER_BYTES = 44
 
 

@@ -17,7 +17,7 @@ from websockets.http11 import Request, Response
 
 __all__ = ["FakeScribe", "FakeSpeech", "ScribeSession", "SpeechRequest"]
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 30.0
 
 
 class ScribeSession:

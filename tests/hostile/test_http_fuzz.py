@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import json
 import logging
@@ -22,6 +23,13 @@ from voice_runtime.wire.signature import sign
 from voice_runtime.wire.twiml import MalformedTwiml, parse_twiml
 
 OPERATIONS = [(path, method) for path, methods in DESCRIPTION["paths"].items() for method in methods]
+
+
+@functools.cache
+def described() -> Any:
+    import schemathesis  # a second: not for every process that collects tests
+
+    return schemathesis.openapi.from_dict(DESCRIPTION)
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +59,9 @@ def test_every_answer_is_a_documented_one(
     path: str, method: str, signed: bool, runner: asyncio.Runner, app: VoiceApp
 ) -> None:
     """Requests by the description and against it; unsigned ones are refused where it matters."""
-    import schemathesis  # a second: not for every process that collects tests
     from schemathesis import GenerationMode
 
-    operation = schemathesis.openapi.from_dict(DESCRIPTION)[path][method.upper()]
+    operation = described()[path][method.upper()]
     documented = DESCRIPTION["paths"][path][method]["responses"]
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)

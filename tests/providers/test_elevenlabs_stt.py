@@ -18,7 +18,7 @@ from voice_runtime.providers.reconnect import ReconnectPolicy
 from voice_runtime.stt import SttFailure, SttFault
 
 FAST = ReconnectPolicy(first_delay=0.01, longest_delay=0.02)
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 class Caller:

@@ -138,7 +138,7 @@ async def test_closing_an_answer_stops_the_work(brain: OpenAiBrain, service: Ope
     assert await anext(parts) == "Once "
     await parts.aclose()
     service.hold.set()
-    await asyncio.wait_for(service.abandoned.wait(), 5)
+    await asyncio.wait_for(service.abandoned.wait(), 30)
 
 
 async def test_no_key_no_address_no_model_is_one_line(service: OpenAiService, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,11 +175,11 @@ async def test_closing_a_voice_stops_the_work(service: OpenAiService) -> None:
     tts = OpenAiTTS("speaking")
     chunks = tts.synthesize("a long story")
     waiting = asyncio.ensure_future(anext(chunks))
-    await asyncio.wait_for(service.asked.wait(), 5)
+    await asyncio.wait_for(service.asked.wait(), 30)
     waiting.cancel()
     await asyncio.wait({waiting})
     service.hold.set()
-    await asyncio.wait_for(service.abandoned.wait(), 5)
+    await asyncio.wait_for(service.abandoned.wait(), 30)
     await tts.aclose()
 
 
@@ -219,7 +219,7 @@ class Recognition:
             await asyncio.sleep(0)
 
     async def text(self) -> str:
-        return await asyncio.wait_for(self.texts.get(), 5)
+        return await asyncio.wait_for(self.texts.get(), 30)
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ async def test_a_service_that_refuses_is_reported_once(recognition: Recognition,
     service.statuses = deque([401, 401])
     recognition.hears(SILENCE * 20 + beep(440, 400) + SILENCE * 40)
     recognition.hears(SILENCE * 20 + beep(440, 400) + SILENCE * 40)
-    fault = await asyncio.wait_for(recognition.faults.get(), 5)
+    fault = await asyncio.wait_for(recognition.faults.get(), 30)
     assert isinstance(fault, SttFault)
     assert (fault.failure, fault.provider, recognition.faults.empty()) == (SttFailure.AUTH, "openai", True)
 

@@ -107,7 +107,7 @@ async def test_a_brain_that_is_closed_stops_its_model() -> None:
     parts = PydanticAiBrain(Agent(FunctionModel(stream_function=model)))(Turn("hello"))
     assert await anext(aiter(parts)) == "word "
     await parts.aclose()  # type: ignore[attr-defined]
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await ended.wait()
 
 

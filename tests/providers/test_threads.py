@@ -9,7 +9,7 @@ import pytest
 
 from voice_runtime.providers.threads import in_thread
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 async def test_the_result_comes_back_from_a_thread_of_that_name() -> None:

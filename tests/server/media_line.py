@@ -99,12 +99,12 @@ class Line:
 
     async def stop(self) -> None:
         self.server.should_exit = True
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.thread.is_alive():  # noqa: ASYNC110 - a thread tells nobody
                 await asyncio.sleep(0.01)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110 - it is in another thread
                 await asyncio.sleep(0.01)
 

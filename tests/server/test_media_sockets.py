@@ -13,6 +13,7 @@ import socket as sockets
 import ssl
 import struct
 import subprocess
+import threading
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
@@ -292,13 +293,15 @@ async def test_nothing_is_handed_on_after_a_broken_protocol(kind: str) -> None:
 
 async def test_a_ping_is_answered(kind: str) -> None:
     """Also while nobody receives."""
+    answered = threading.Event()
 
     async def deaf(socket: MediaSocket) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.to_thread(answered.wait, 30)
 
     async with media_line(kind, deaf) as line, dial(line) as client:
-        async with asyncio.timeout(0.4):
+        async with asyncio.timeout(25):
             await (await client.ping("are you there"))
+        answered.set()
 
 
 async def test_messages_before_anybody_receives_are_kept_in_order(kind: str) -> None:

@@ -40,7 +40,7 @@ def served() -> Iterator[tuple[list[RestState], str]]:
     port = server.servers[0].sockets[0].getsockname()[1]
     yield current, f"http://127.0.0.1:{port}"
     server.should_exit = True
-    thread.join(10)
+    thread.join(30)
     assert not thread.is_alive()
 
 

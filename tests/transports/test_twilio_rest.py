@@ -109,11 +109,11 @@ def test_misbehaviour_on_the_wire(account: Account, fault: Fault, ours: type[Car
 def test_a_stalled_server_is_left(account: Account) -> None:
     """After the configured time, not after the operating system's two minutes."""
     client, http = open_client(account.settings(twilio_http_timeout=0.2))
-    account.state.fail_next(Fault.stall(1.0))
+    account.state.fail_next(Fault.stall(30.0))
     began = time.monotonic()
     with pytest.raises(CarrierTimeoutError), carrier_errors("fetching"):
         client.calls("CA1").fetch()
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 15
     http.close()
 
 
@@ -207,7 +207,7 @@ def test_secrets_and_numbers_are_not_logged(account: Account, caplog: pytest.Log
 def test_a_longer_time_limit_is_not_to_be_had(account: Account) -> None:
     """The setting is the most that any request gets."""
     http = BoundedHttpClient(origin=account.url, timeout=0.2)
-    account.state.fail_next(Fault.stall(1.0), Fault.stall(1.0))
+    account.state.fail_next(Fault.stall(30.0), Fault.stall(30.0))
     for asked in (30.0, None):
         with pytest.raises(requests.Timeout):
             http.request("GET", "https://api.twilio.com/", timeout=asked)

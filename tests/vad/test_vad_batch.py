@@ -22,7 +22,7 @@ class Counting:
         self.go_on.set()
 
     def __call__(self, pieces: Sequence[bytes], states: Sequence[object | None]) -> tuple[list[float], list[object]]:
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(30)
         if self.error is not None:
             raise self.error
         self.runs.append(len(pieces))
@@ -55,7 +55,7 @@ async def test_calls_share_a_run_and_keep_their_own_state() -> None:
     for call in calls:
         batches.add(call.member, Piece(0, b"a"))
     batches.add(calls[0].member, Piece(1, b"b"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(calls[0].results) < 2:
             calls[0].news.clear()
             await calls[0].news.wait()
@@ -73,12 +73,12 @@ async def test_a_model_that_fails_is_told_to_the_calls_of_that_run_and_tried_by_
     batches = Batches(lambda: model)
     first, second = Call(batches), Call(batches)
     batches.add(first.member, Piece(0, b"a"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await first.news.wait()
     model.error = None
     batches.add(first.member, Piece(1, b"b"))
     batches.add(second.member, Piece(0, b"a"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await second.news.wait()
     assert first.failed == ["RuntimeError('out of luck')"] and first.results == []
     assert second.failed == [] and second.results == [(0, 1.0)]
@@ -94,13 +94,13 @@ async def test_a_model_that_hangs_costs_no_call_more_than_its_detector(monkeypat
     batches = Batches(lambda: model)
     first, second = Call(batches), Call(batches)
     batches.add(first.member, Piece(0, b"a"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await second.news.wait()
     late = Call(batches)
     batches.add(late.member, Piece(0, b"a"))
     assert first.failed == second.failed == late.failed == ["it hangs"]
     model.go_on.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:  # until the thread is free
             third = Call(batches)
             batches.add(third.member, Piece(0, b"a"))
@@ -119,7 +119,7 @@ async def test_a_call_that_is_over_hears_nothing_more() -> None:
     for call in (over, live):
         batches.add(call.member, Piece(0, b"a"))
     batches.leave(over.member)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await live.news.wait()
     assert over.results == over.failed == []
     await batches.aclose()
