@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from voice_runtime import VoiceApp, VoiceSession
-from voice_runtime.agent import Agent, Date, Digits, HandOff, Refused, ask
+from voice_runtime.agent import Agent, Date, DigitCode, HandOff, Refused, ask
 from voice_runtime.llm import Turn
 
 
@@ -19,7 +19,7 @@ class Visit:
 
 async def move_delivery(visit: Visit) -> str:
     """Have the order delivered on another day; asks for all that it needs."""
-    order = await ask(visit.call, Digits("What is your order number?", length=4))
+    order = await ask(visit.call, DigitCode("What is your order number?", length=4))
     if isinstance(order, Refused):
         return "The caller has no order number."
     day = await ask(visit.call, Date("When shall it come?", today=date(2026, 11, 21), confirm=lambda day: f"{day:%A}?"))

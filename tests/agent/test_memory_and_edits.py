@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 
 import pytest
 
 from voice_runtime import VoiceSession
-from voice_runtime.agent import Agent, Budget, sentences
+from voice_runtime.agent import Agent, Budget, Conversation, sentences
 from voice_runtime.agent.budget import left_out
-from voice_runtime.llm import AgentItem, Item, ToolItem, UserItem, messages
+from voice_runtime.llm import AgentItem, History, Item, ToolItem, UserItem, messages
 from voice_runtime.testing import Fail, ScriptedBrain, Stall, UseTool, Wait, talk
 
 LONG = "word " * 30  # 38 tokens
@@ -122,3 +123,24 @@ def test_an_edit_before_speech() -> None:
         UserItem("read it please"), note, AgentItem("I see something here. And something.")
     ]  # fmt: skip
     assert "could not get an answer" in call.heard
+
+
+def test_a_call_goes_on_with_a_saved_history() -> None:
+    """The caller was cut off and calls again: the brain is shown what was said before."""
+    with talk(Agent(ScriptedBrain("Which order?"))) as call:
+        call.say("where is it")
+    saved = json.dumps(call.history.to_json())
+
+    class Resuming(Agent):
+        def conversation(self, call: VoiceSession) -> Conversation:
+            conversation = super().conversation(call)
+            for item in History.from_json(json.loads(saved)):
+                conversation.history.add(item)
+            return conversation
+
+    brain = ScriptedBrain("Thursday.")
+    with talk(Resuming(brain, greeting="Where were we?")) as call:
+        call.say("forty two")
+    before = (UserItem("where is it"), AgentItem("Which order?"), AgentItem("Where were we?"))
+    assert brain.turns[0].history == before
+    assert tuple(call.history) == (*before, UserItem("forty two"), AgentItem("Thursday."))

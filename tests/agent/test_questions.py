@@ -15,7 +15,7 @@ from voice_runtime.agent import (
     Agent,
     Choice,
     Date,
-    Digits,
+    DigitCode,
     Form,
     HandOff,
     Question,
@@ -38,7 +38,7 @@ def asking(question: Question[Any], answers: list[object]) -> Agent:
     return Agent(ScriptedBrain(["Sure. ", UseTool("look_up"), "Got it."], "Next."), tools=[look_up])
 
 
-NUMBER = Digits("What is your number?", length=4)
+NUMBER = DigitCode("What is your number?", length=4)
 
 
 def test_a_tool_asks_for_digits() -> None:
@@ -74,8 +74,8 @@ TODAY = date(2026, 11, 21)
     ("question", "says", "answer"),
     [
         (NUMBER, ["it is four one double five"], "4155"),
-        (Digits("Number?"), ["123#"], "123"),
-        (Digits("Number?", confirm=lambda found: f"{found}?"), ["12#", "no", "21#", "yes"], "21"),
+        (DigitCode("Number?"), ["123#"], "123"),
+        (DigitCode("Number?", confirm=lambda found: f"{found}?"), ["12#", "no", "21#", "yes"], "21"),
         (YesNo("Shall I?"), ["well", "yes please"], True),
         (YesNo("Shall I?"), ["2"], False),
         (Date("When?", today=TODAY), ["next friday"], date(2026, 11, 27)),
@@ -103,7 +103,7 @@ def test_answers(question: Question[Any], says: list[str], answer: object) -> No
 def test_a_silent_caller_is_asked_again_and_given_up() -> None:
     """After the question's own time-out, not the agent's; the tool's time does not count meanwhile."""
     answers: list[object] = []
-    with talk(asking(Digits("Number?", timeout=4.0), answers)) as call:
+    with talk(asking(DigitCode("Number?", timeout=4.0), answers)) as call:
         call.say("go on please")
         call.pause(25.0)
         call.hear_out()
@@ -126,7 +126,7 @@ def test_a_caller_who_hangs_up_is_a_refusal() -> None:
 def test_the_question_is_interrupted() -> None:
     """Who knows what is asked need not hear it out."""
     answers: list[object] = []
-    with talk(asking(Digits("What is " + "the number " * 20 + "of it?", length=4), answers)) as call:
+    with talk(asking(DigitCode("What is " + "the number " * 20 + "of it?", length=4), answers)) as call:
         call.say("go on please", hear_out=False)
         call.interrupt_after(2.0, "four one five five")
     assert answers == ["4155"]
@@ -188,7 +188,7 @@ def test_a_tool_asks_and_then_hands_off() -> None:
     asked = ScriptedBrain("Hello, four one.")
 
     async def to_billing(call: VoiceSession) -> HandOff | str:
-        number = await ask(call, Digits("Number?", length=2))
+        number = await ask(call, DigitCode("Number?", length=2))
         return HandOff(Agent(asked, name="billing"), "One moment.") if number else "No number."
 
     agent = Agent(ScriptedBrain(UseTool("to_billing"), otherwise="No."), tools=[to_billing])
@@ -226,10 +226,10 @@ def test_two_tools_ask_one_after_the_other() -> None:
     """And each gets its own answer; what the brain writes meanwhile is said afterwards."""
 
     async def first(call: VoiceSession) -> str:
-        return f"1: {await ask(call, Digits('First?', length=2))}"
+        return f"1: {await ask(call, DigitCode('First?', length=2))}"
 
     async def second(call: VoiceSession) -> str:
-        return f"2: {await ask(call, Digits('Second?', length=2))}"
+        return f"2: {await ask(call, DigitCode('Second?', length=2))}"
 
     async def brain(turn: Turn) -> AsyncIterator[str]:
         both = [asyncio.ensure_future(turn.tools.call(name, "{}")) for name in ("first", "second")]

@@ -6,9 +6,11 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import assert_never, assert_type
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from voice_runtime import (
     BargeIn,
@@ -30,7 +32,21 @@ from voice_runtime import (
     get_stt_class,
     mix_frames,
 )
-from voice_runtime.agent import Agent, HandOff, Limits, Phrases, Prices
+from voice_runtime.agent import (
+    Agent,
+    Budget,
+    Choice,
+    Date,
+    DigitCode,
+    Form,
+    HandOff,
+    Limits,
+    Phrases,
+    Prices,
+    Refused,
+    YesNo,
+    ask,
+)
 from voice_runtime.errors import CarrierError, ProviderError, SttError, TtsError
 from voice_runtime.events import (
     CallConnected,
@@ -267,7 +283,25 @@ class OrderDesk(Agent[Order]):
         return "What else?" if turn.text else None
 
 
-receptionist = Receptionist(brain)
+class Basket(BaseModel):
+    pizzas: int
+
+
+async def asking(call: VoiceSession, order: Order) -> None:
+    number = await ask(call, DigitCode("Your number?", length=4))
+    assert_type(number, str | Refused)
+    assert_type(await ask(call, YesNo("Really?")), bool | Refused)
+    assert_type(await ask(call, Date("When?", today=date.today())), date | Refused)
+    assert_type(await ask(call, Choice("Which?", options={"small": 1})), int | Refused)
+    basket = await ask(call, Form("What would you like?", Basket, brain))
+    if isinstance(basket, Refused):
+        use(basket.why, basket.said)
+    else:
+        assert_type(basket, Basket)
+        order.number = basket.pizzas
+
+
+receptionist = Receptionist(brain, budget=Budget(4000, summarise=brain))
 assert_type(Agent(brain, context=Order), Agent[Order])
 assert_type(Agent(brain, context=order_of), Agent[Order])
 app.call("+15550004444")(OrderDesk(brain, context=lambda call: Order(call)))

@@ -9,7 +9,7 @@ from voice_runtime.agent.edits import sentences
 from voice_runtime.agent.form import Address, Form
 from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.manners import Limits, Phrases
-from voice_runtime.agent.questions import Choice, Date, Digits, Question, Refusal, Refused, YesNo
+from voice_runtime.agent.questions import Choice, Date, DigitCode, Question, Refusal, Refused, YesNo
 from voice_runtime.agent.sounds import Sounds
 from voice_runtime.agent.spend import Prices
 from voice_runtime.agent.talk import ask
@@ -21,7 +21,7 @@ __all__ = [
     "Choice",
     "Conversation",
     "Date",
-    "Digits",
+    "DigitCode",
     "Form",
     "HandOff",
     "Limits",

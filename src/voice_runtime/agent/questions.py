@@ -1,4 +1,4 @@
-"""Questions with a typed answer, which a hook or a tool asks the caller: `await ask(call, Digits("Your number?"))`."""
+"""Questions with a typed answer, which hooks and tools ask the caller: `await ask(call, DigitCode("Your number?"))`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from voice_runtime.llm import Part, Turn, UserItem
 from voice_runtime.turns.answers import choice_in, date_in, digits_in, yes_or_no
 from voice_runtime.turns.policy import FloorPolicy, KeyUse
 
-__all__ = ["Answer", "Choice", "Date", "Digits", "Question", "Refusal", "Refused", "YesNo"]
+__all__ = ["Answer", "Choice", "Date", "DigitCode", "Question", "Refusal", "Refused", "YesNo"]
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class Question(Generic[T]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Digits(Question[str]):
+class DigitCode(Question[str]):
     """Keyed in, or spoken one by one: `length` of them, or as many as there are, with `#` behind the last key."""
 
     length: int | None = None
