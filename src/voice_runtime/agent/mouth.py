@@ -138,6 +138,8 @@ class Mouth:
         if self._current == number:
             self._current = 0
         outcome = outcome or self._unsaid()
+        if outcome is PlaybackOutcome.INTERRUPTED and reply.wanted is Wanted.SOUND and not reply.unfinished:
+            outcome = PlaybackOutcome.PLAYED  # it was to go on, and nothing was left of it
         reply.over(outcome)
         self._on_spoken(reply, outcome)
         self._forget(number)  # only now: with nothing left to say, an ending call is hung up

@@ -233,11 +233,14 @@ class Floor:
         caller, policy = self._caller, self._policy
         likely = not caller.waits_for_model if caller.probability is None else caller.probability >= policy.likely_end
         possible = policy.preemptive and self._turns.speculations < policy.speculations
-        if likely and possible and caller.words.text and not caller.words.unfinished:
+        if likely and possible and caller.words.text and not caller.words.unfinished and not self._wants_more():
             self._out += self._turns.speculate(caller.words.text, caller.words.keys)
 
     def _turn_is_over(self) -> None:
-        if self._caller.has_turn(self._policy):
+        if self._wants_more():
+            self._listen()
+            self._speak_next()
+        elif self._caller.has_turn(self._policy):
             self._take_turn()
         else:
             self._caller.turn_taken()
@@ -342,7 +345,7 @@ class Floor:
         elif caller.voiced:
             self._enter(State.CALLER_SPEAKING)
             self._wake_in(Timer.TURN_STALL, self._policy.turn_stall)
-        elif not caller.has_turn(self._policy):
+        elif not caller.has_turn(self._policy) or (spoke and self._wants_more(answers=False)):
             self._listen()
         elif spoke and self._is_old_backchannel():
             self._enter(State.ENDING_TURN)
@@ -353,9 +356,16 @@ class Floor:
 
     def _is_old_backchannel(self) -> bool:
         """Whether all that the caller said over the agent was an "ok", too early to answer how the agent ended."""
-        words = self._caller.words
         early = self._now - self._caller.input_at > self._policy.answer_window
-        return early and not words.keys and self._policy.lexicon.meaning(words.text) is Meaning.BACKCHANNEL
+        return early and self._is_backchannel()
+
+    def _wants_more(self, *, answers: bool = True) -> bool:
+        """Whether all that the caller said is an "mhm", and there is more to say: they still wait for an answer."""
+        return self._speech.waiting(self._turns, answers=answers) and self._is_backchannel()
+
+    def _is_backchannel(self) -> bool:
+        words = self._caller.words
+        return not words.keys and self._policy.lexicon.meaning(words.text) is Meaning.BACKCHANNEL
 
     # -- time ---------------------------------------------------------------------------------------------------------
 

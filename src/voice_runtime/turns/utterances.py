@@ -41,6 +41,10 @@ class Utterances:
                 commands.append(DropSpeech(utterance.number))
         return commands
 
+    def waiting(self, turns: Turns, *, answers: bool = False) -> bool:
+        """Whether anything waits to be said. `answers`: to a turn of the caller's."""
+        return any(not answers if waiting.turn is None else turns.accepts(waiting.turn) for waiting in self._queue)
+
     def heard(self, number: int) -> None:
         """The first audio of it came out of the caller's phone."""
         if self.current is not None and self.current.number == number:
