@@ -25,7 +25,7 @@ from voice_runtime.agent import (
     ask,
 )
 from voice_runtime.llm import AgentItem, ToolItem, Turn, UserItem
-from voice_runtime.testing import PhoneTests, ScriptedBrain, UseTool, talk
+from voice_runtime.testing import PhoneTests, ScriptedBrain, UseTool, Wait, talk
 from voice_runtime.tools import tool
 
 
@@ -262,3 +262,25 @@ def test_a_question_in_user_turn_and_on_the_phone(phone: PhoneTests) -> None:
         call.say("yes i am")
     assert call.heard == "hello. hm. are you sure? it is gone."
     assert [turn.text for turn in brain.turns] == ["good morning", "cancel everything"]
+
+
+def test_a_tool_gives_up_on_its_question() -> None:
+    """It has its own reasons; the brain goes on of its own accord, and the caller may interrupt that."""
+
+    async def look_up(call: VoiceSession) -> str:
+        try:
+            async with asyncio.timeout(6.0):
+                return str(await ask(call, DigitCode("Number?", length=4)))
+        except TimeoutError:
+            return "There is no time."
+
+    brain = ScriptedBrain([UseTool("look_up"), Wait(1.0), "{look_up} " * 9], "Very well.")
+    with talk(Agent(brain, tools=[look_up])) as call:
+        call.say("go on please")
+        call.pause(8.0)
+        call.interrupt_after(1.5, "stop it please")
+        call.pause(5.0)
+    assert call.heard.startswith("number? there is no time.")
+    assert call.heard.endswith("very well.")
+    assert call.turns[0].interrupted
+    assert [turn.text for turn in brain.turns] == ["go on please", "stop it please"]
