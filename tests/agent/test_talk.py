@@ -11,7 +11,7 @@ from voice_runtime import VoiceSession
 from voice_runtime.audio.spelling import spell
 from voice_runtime.errors import TtsError
 from voice_runtime.events import PlaybackOutcome
-from voice_runtime.llm import AgentItem, Turn, UserItem, messages
+from voice_runtime.llm import AgentItem, History, Turn, UserItem, messages
 from voice_runtime.mock import MockTts
 from voice_runtime.simulator import Line
 from voice_runtime.talk import Said, Talk
@@ -226,3 +226,23 @@ def test_what_waits_when_the_call_ends_is_told_so(phone: PhoneTests) -> None:
     agent = Announces(answers)
     phone.call(desk(agent), hangs_up)
     assert agent.said == Said(PlaybackOutcome.DISCONNECTED)
+
+
+def test_what_is_to_be_said_after_the_call_is_told_so(phone: PhoneTests) -> None:
+    """A hook or a tool that is still at work when the caller has hung up does not wait for ever; no brain is asked."""
+    said: list[Said] = []
+    instructions: list[str] = []
+
+    async def brain(turn: Turn) -> AsyncIterator[str]:
+        instructions.append(turn.instruction)
+        yield "yes."
+
+    class Late(Remembering):
+        async def exit(self, call: VoiceSession, history: History) -> None:
+            assert call.talk is not None
+            said.append(await call.talk.say("bye."))
+            said.append(await call.talk.reply("Say goodbye."))
+
+    phone.call(desk(Late(brain, greeting="hello.")), listens)
+    assert said == [Said(PlaybackOutcome.DISCONNECTED)] * 2
+    assert instructions == []

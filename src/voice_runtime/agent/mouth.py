@@ -46,6 +46,8 @@ class Mouth:
         self._finished: list[UtteranceFinished] = []  # by the session, since the utterance was begun
         self._silent = asyncio.Event()
         self._silent.set()
+        self.closed = False
+        """Whether the call is over."""
 
     @property
     def current(self) -> Reply | None:
@@ -53,7 +55,10 @@ class Mouth:
         return self._replies.get(self._current)
 
     def queue(self, reply: Reply, turn: int | None, *, interruptible: bool = True) -> None:
-        """Let the floor decide when it is said."""
+        """Let the floor decide when it is said. After the call, it is not said, and whoever waits for it is told so."""
+        if self.closed:
+            reply.over(self._unsaid())
+            return
         self._numbers += 1
         self._silent.clear()
         self._replies[self._numbers] = reply
@@ -116,6 +121,7 @@ class Mouth:
 
     def close(self) -> None:
         """The call is over: what is paused or waits is not said."""
+        self.closed = True
         for number, reply in list(self._replies.items()):
             reply.want(Wanted.SILENCE)
             if number != self._current:

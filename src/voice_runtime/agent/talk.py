@@ -88,7 +88,10 @@ class AgentTalk:
         """See `Talk`."""
         line = reply_of(self._seat.agent)
         line.remembered = history
-        self._start("reply", self._generate(line, instruction, interruptible))
+        if self._mouth.closed:
+            self._mouth.queue(line, None)  # it is not said, and no brain is asked
+        else:
+            self._start("reply", self._generate(line, instruction, interruptible))
         return line.handle
 
     async def _generate(self, line: Reply, instruction: str, interruptible: bool) -> None:
