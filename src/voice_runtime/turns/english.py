@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from voice_runtime.turns.numerals import amount, cardinal, digits, ordinal, year
+from voice_runtime.turns.numerals import LONGEST_QUANTITY, amount, cardinal, digits, ordinal, year
 from voice_runtime.turns.spoken import Replacement
 
 __all__ = ["English"]
@@ -163,6 +163,8 @@ def _money(found: re.Match[str], text: str) -> str:
     if scale is not None:
         return f"{amount(number.group())} {_SCALES.get(scale[1], scale[1])} {_plural(unit, 2)}"
     whole, _, parts = number.group().replace(",", "").partition(".")
+    if len(whole) > LONGEST_QUANTITY:
+        return f"{amount(number.group())} {_plural(unit, 2)}"
     units, cents = int(whole), int(parts.ljust(2, "0")[:2]) if parts else 0
     words = [] if not units and cents else [f"{cardinal(units)} {_plural(unit, units)}"]
     if cents:
@@ -189,7 +191,7 @@ def _measure(found: re.Match[str], text: str) -> str:
 
 def _range(found: re.Match[str], text: str) -> str:
     first, second = re.findall(_NUMBER, found.group())
-    years = all(len(number) == 4 and 1500 <= int(number) <= 2099 for number in (first, second))
+    years = all(len(number) == 4 and number.isdecimal() and 1500 <= int(number) <= 2099 for number in (first, second))
     return f"{year(int(first))} to {year(int(second))}" if years else f"{amount(first)} to {amount(second)}"
 
 

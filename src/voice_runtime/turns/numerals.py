@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["amount", "cardinal", "digits", "ordinal", "year"]
+__all__ = ["LONGEST_QUANTITY", "amount", "cardinal", "digits", "ordinal", "year"]
 
+LONGEST_QUANTITY: Final = 15
+"""Digits; more are said one by one."""
 _SMALL: Final = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
     " eighteen nineteen"
@@ -61,7 +63,11 @@ def year(number: int) -> str:
 def amount(written: str) -> str:
     """A number as it is written: "1,250", "3.5", "1.2.3", "007"."""
     whole, *parts = written.replace(",", "").split(".")
-    first = digits(whole) if len(whole) > 15 or (len(whole) > 1 and whole[0] == "0") else cardinal(int(whole or 0))
+    first = (
+        digits(whole)
+        if len(whole) > LONGEST_QUANTITY or (len(whole) > 1 and whole[0] == "0")
+        else cardinal(int(whole or 0))
+    )
     if len(parts) == 1:
         return f"{first} point {digits(parts[0])}"
     return " point ".join([first, *(amount(part) for part in parts)])

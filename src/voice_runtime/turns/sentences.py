@@ -17,6 +17,8 @@ IDLE_AT_LEAST: Final = 12
 """Characters of a sentence that are worth saying when the rest of it is late."""
 LONG: Final = 200
 """Characters after which any sentence may."""
+LONGEST: Final = 500
+"""Characters of a sentence without any mark that are waited for: whoever works on one does so in bounded time."""
 
 _STRONG: Final = ".!?…"  # end a sentence when white space follows
 _FULL: Final = "。！？｡．।॥؟۔။។።"  # end a sentence whatever follows
@@ -42,11 +44,13 @@ class Sentences:
 
     def feed(self, text: str) -> list[str]:
         """The sentences that are complete now."""
-        self._text += text
         sentences: list[str] = []
-        while (end := self._next_cut()) != _WAIT:
-            sentences.append(self._text[:end])
-            self._text, self._seen, self._first = self._text[end:], 0, False
+        while text:
+            room = LONGEST + 1 - len(self._text)
+            self._text, text = self._text + text[:room], text[room:]
+            while (end := self._next_cut()) != _WAIT or (end := self._too_long()):
+                sentences.append(self._text[:end])
+                self._text, self._seen, self._first = self._text[end:], 0, False
         return sentences
 
     def flush(self) -> list[str]:
@@ -103,6 +107,12 @@ class Sentences:
                     return end + 1 if text[end].isspace() else end
             self._seen += 1
         return _WAIT
+
+    def _too_long(self) -> int:
+        """Where a sentence without end is cut: behind its last white space, if that is not too far; 0 for not at all."""
+        if len(self._text) <= LONGEST:
+            return 0
+        return next((end for end in range(LONGEST, LONG, -1) if self._text[end - 1].isspace()), LONGEST)
 
     def _behind(self, at: int) -> int:
         """The first place behind a mark that belongs to no run of marks and closing brackets."""

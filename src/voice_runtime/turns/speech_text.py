@@ -13,6 +13,8 @@ __all__ = ["HELD", "SpeechText"]
 
 HELD: Final = 40
 """The most characters that wait for the next ones."""
+_PIECE: Final = 500
+"""Characters that are worked on together: what is held is copied with each step."""
 
 _BULLET = re.compile(r"(?:[-*+•‣]|#{1,6})[ \t]+|>")
 _MAYBE_BULLET = re.compile(r"(?:[-*+•‣]|#{1,6})[ \t]*")
@@ -23,6 +25,11 @@ _TARGET = re.compile(r"(?:[a-z][a-z0-9+.-]*:|www\.|[/#.])", re.IGNORECASE)  # ho
 _MAYBE_TARGET = re.compile(r"(?:[a-z][a-z0-9+.-]*|w{1,3}|)", re.IGNORECASE)
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u27bf\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\u231a-\u23ff\ufe0f\u20e3\U000e0020-\U000e007f]"
+)
+# What no voice says, and some refuse a whole sentence for: control characters, half of a surrogate pair, signs for the
+# direction of writing, spaces without width.
+_SILENT = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 _JOINER: Final = "\u200d"  # also a letter of Indic scripts: it goes only between emoji
 
@@ -46,8 +53,11 @@ class SpeechText:
 
     def feed(self, text: str) -> str:
         """What can be said of it now."""
-        self._held += text
-        return self._work(final=False)
+        said = ""
+        for at in range(0, len(text), _PIECE):
+            self._held += text[at : at + _PIECE]
+            said += self._work(final=False)
+        return said
 
     def flush(self) -> str:
         """What is still held back: the text ended, or does not go on."""
@@ -92,7 +102,12 @@ class SpeechText:
             return _Step(1, " " if char == "|" else "")
         if char == "!" and len(text) == 1 and not decide:
             return None
-        if text.startswith("![") or _EMOJI.match(char) or (char == _JOINER and _EMOJI.match(self._before)):
+        if (
+            text.startswith("![")
+            or _SILENT.match(char)
+            or _EMOJI.match(char)
+            or (char == _JOINER and _EMOJI.match(self._before))
+        ):
             return _Step(1, "")
         return _Step(1, char)
 

@@ -38,19 +38,16 @@ class Pronunciations:
     def __init__(self, words: Mapping[str, str]) -> None:
         if not all(word.strip() for word in words):
             raise ValueError("an empty word has no pronunciation")
-        self._words = dict(words)
-        ordered = sorted(self._words, key=len, reverse=True)
-        self._pattern = re.compile("|".join(self._form(word) for word in ordered)) if ordered else None
+        ordered = sorted(words, key=lambda word: (len(word), word != word.lower()), reverse=True)  # the closest first
+        self._spoken = [words[word] for word in ordered]
+        self._pattern = re.compile("|".join(f"({self._form(word)})" for word in ordered)) if ordered else None
 
     def replacements(self, text: str) -> Iterable[Replacement]:
         if self._pattern is None:
             return
         for found in self._pattern.finditer(text):
-            word = found.group()
-            yield Replacement(found.start(), found.end(), self._words.get(word) or self._words[self._lower(word)])
-
-    def _lower(self, word: str) -> str:
-        return next(known for known in self._words if known.casefold() == word.casefold() and known == known.lower())
+            if found.lastindex is not None:
+                yield Replacement(found.start(), found.end(), self._spoken[found.lastindex - 1])
 
     @staticmethod
     def _form(word: str) -> str:
