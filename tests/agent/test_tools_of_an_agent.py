@@ -114,7 +114,7 @@ def test_a_tool_is_run_and_remembered(phone: PhoneTests) -> None:
         ("plain", '{"count": "many"}', "The arguments are wrong: count: Input should be a valid integer, unable to "
          "parse string as an integer."),
         ("plain", '{"count":', "The arguments are wrong: Invalid JSON: EOF while parsing a value at line 1 column 9."),
-        ("unknown", "{}", "There is no tool 'unknown'. There are: breaks, deaf, hangs, nothing, odd, plain, refuses."),
+        ("unknown", "{}", "There is no such tool. There are: breaks, deaf, hangs, nothing, odd, plain, refuses."),
     ],
 )  # fmt: skip
 def test_a_tool_is_always_answered(phone: PhoneTests, name: str, arguments: str, result: str) -> None:

@@ -1,4 +1,4 @@
-"""What a model writes is a stranger's text: whatever it is, it is filtered, cut and spoken, whole and in bounded time."""
+"""What a model writes is a stranger's text: whatever it is, all of it is spoken, in bounded time."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from voice_runtime.agent.pauses import Pauses
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
 from voice_runtime.agent.seat import Seat
 from voice_runtime.agent.stopwatch import TurnWatch
-from voice_runtime.agent.toolbox import Toolbox, TurnTools
+from voice_runtime.agent.toolbox import Toolbox, TurnTools, recorded
 from voice_runtime.errors import ProviderError
 from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched, TokensUsed
 from voice_runtime.llm import History, Part, ToolItem, Turn, Usage, UserItem
@@ -334,7 +334,7 @@ class Thinking:
                     self._queue_if_ready(turn)
                     pauses.fed()
                 case ToolItem():
-                    self._record(turn, part)
+                    self._record(turn, recorded(part))
                 case Usage(input_tokens, output_tokens):
                     used = TokensUsed(self._call.elapsed(), input_tokens, output_tokens)
                     self._call.hub.publish(used)

@@ -13,11 +13,14 @@ from voice_runtime.events import ToolOutcome
 from voice_runtime.session import VoiceSession
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.tools import Tool
-from voice_runtime.tools.result import as_text
+from voice_runtime.tools.result import as_text, bounded
 
 __all__ = ["Answer", "run_tool", "status_of"]
 
 log = logging.getLogger(__name__)
+
+MAX_STATUS = 200
+"""Characters of a status text: it may quote arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ async def _guarded(tool: Tool, work: Coroutine[Any, Any, object], call: VoiceSes
 def status_of(tool: Tool, arguments: Mapping[str, Any]) -> str:
     """What the tool is doing, for people."""
     try:
-        return tool.status.format_map(arguments)
+        return bounded(tool.status.format_map(arguments), MAX_STATUS)
     except Exception:  # a template that does not fit must not keep the tool from running
         log.exception("the status text of tool %s does not fit its arguments", tool.name)
         return ""

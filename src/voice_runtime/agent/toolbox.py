@@ -18,12 +18,13 @@ from voice_runtime.llm import History, ToolItem
 from voice_runtime.session import VoiceSession
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.tools import OnBargeIn, Tool, ToolSpec
+from voice_runtime.tools.result import MAX_CHARACTERS, bounded, plain_name
 from voice_runtime.tools.signature import BadArguments
 
 if TYPE_CHECKING:
     from voice_runtime.agent.agent import Agent
 
-__all__ = ["Toolbox", "TurnTools"]
+__all__ = ["Toolbox", "TurnTools", "recorded"]
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ SAME_IN_TURN = 2
 SAME_IN_A_ROW = 5
 """The same over turns: so often within `ROW_SECONDS`."""
 ROW_SECONDS = 60.0
-LONGEST_NAME = 64
-"""Characters of the name in a log line: a model may make up any."""
+UNKNOWN = "unknown"
+"""How a tool that there is not is called in events, metrics and the log: its name may be anything, and anybody's."""
 LAST_SECONDS = 4.0
 """How long tools that are to finish have when the call has ended: less than its handler has."""
 
@@ -153,7 +154,11 @@ class TurnTools:
         if self._over:
             return "This turn is over."
         tool, box = self._box.tools.get(name), self._box
-        work = box.tasks.start(f"answer-{name[:LONGEST_NAME]}", self._answer(tool, name, arguments))
+        refused = self._refusal(name, arguments)
+        if self._calls > 2 * box.limits.tool_calls and refused is not None:
+            return refused  # a model gone mad: there is nothing to learn from more of the same
+        shown = UNKNOWN if tool is None else name
+        work = box.tasks.start(f"answer-{shown}", self._answer(tool, name, arguments, refused))
         self._running[work] = tool.on_barge_in if tool is not None else OnBargeIn.CANCEL
         box.answering.add(work)
         work.add_done_callback(self._running.pop)
@@ -190,41 +195,43 @@ class TurnTools:
 
     # -- one call ------------------------------------------------------------------------------------------------------
 
-    async def _answer(self, tool: Tool | None, name: str, written: str) -> str:
+    async def _answer(self, tool: Tool | None, name: str, written: str, refused: str | None) -> str:
         """From the first event to the last, and recorded whatever happens."""
         call, history = self._box.call, self._box.history
         number, began = self._box.number(), call.clock.monotonic()
-        key = history.add(ToolItem(name, written, RUNNING))
+        shown, known_as = (UNKNOWN, plain_name(name)) if tool is None else (name, name)
+        key = history.add(recorded(ToolItem(known_as, written, RUNNING)))
         answer = Answer(ToolOutcome.CANCELLED, "This was cancelled, since the caller went on. It has no result.")
         try:
-            answer = await self._do(tool, name, written, number)
+            answer = await self._do(tool, written, number, refused)
         finally:
-            history.replace(key, ToolItem(name, written, answer.text))
+            item = recorded(ToolItem(known_as, written, answer.text))
+            history.replace(key, item)
             took = (call.clock.monotonic() - began) * 1000
-            call.hub.publish(ToolFinished(call.elapsed(), number, name, took, answer.outcome))
-            log.info("call %s: tool %s: %s after %.0f ms", call.call_sid, name[:LONGEST_NAME], answer.outcome, took)
+            call.hub.publish(ToolFinished(call.elapsed(), number, shown, took, answer.outcome))
+            log.info("call %s: tool %s: %s after %.0f ms", call.call_sid, shown, answer.outcome, took)
         if tool is not None and tool.result_instruction and answer.outcome is ToolOutcome.DONE:
-            return f"{answer.text}\n\n{tool.result_instruction}"
-        return answer.text
+            return f"{item.result}\n\n{tool.result_instruction}"
+        return item.result
 
-    async def _do(self, tool: Tool | None, name: str, written: str, number: int) -> Answer:
+    async def _do(self, tool: Tool | None, written: str, number: int, refused: str | None) -> Answer:
         box, call = self._box, self._box.call
-        if (why := self._refusal(name, written)) is not None:
-            answer = Answer(ToolOutcome.REFUSED, why)
+        if refused is not None:
+            answer = Answer(ToolOutcome.REFUSED, refused)
         elif tool is None:
-            answer = Answer(ToolOutcome.REFUSED, f"There is no tool {name!r}. There are: {', '.join(box.tools)}.")
+            answer = Answer(ToolOutcome.REFUSED, f"There is no such tool. There are: {', '.join(box.tools)}.")
         else:
             try:
                 arguments = box.arguments(tool, written)
             except BadArguments as error:
                 answer = Answer(ToolOutcome.REFUSED, f"The arguments are wrong: {error}.")
             else:
-                call.hub.publish(ToolStarted(call.elapsed(), number, name, status_of(tool, arguments)))
+                call.hub.publish(ToolStarted(call.elapsed(), number, tool.name, status_of(tool, arguments)))
                 line = partial(self._hold_once, box.holding if tool.holding is None else tool.holding)
                 return await run_tool(
                     tool, self._invoke(tool, arguments), call=call, tasks=box.tasks, hold=line, asked=box.asked
                 )
-        call.hub.publish(ToolStarted(call.elapsed(), number, name, ""))
+        call.hub.publish(ToolStarted(call.elapsed(), number, UNKNOWN if tool is None else tool.name, ""))
         return answer
 
     async def _invoke(self, tool: Tool, arguments: dict[str, Any]) -> object:
@@ -241,6 +248,8 @@ class TurnTools:
         self._calls += 1
         if self._calls > self._box.limits.tool_calls:
             return "No more tools in this turn. Answer the caller now with what you know."
+        if len(written) > MAX_CHARACTERS:
+            return f"The arguments are too long: {MAX_CHARACTERS} characters at most."
         what = hash((name, _canonical(written)))
         self._same[what] += 1
         if self._same[what] > SAME_IN_TURN or self._box.repeats(what) > SAME_IN_A_ROW:
@@ -253,8 +262,13 @@ class TurnTools:
             self._hold(line)
 
 
+def recorded(item: ToolItem) -> ToolItem:
+    """As the history keeps it."""
+    return ToolItem(item.name, bounded(item.arguments), bounded(item.result))
+
+
 def _canonical(written: str) -> str:
     try:
         return json.dumps(json.loads(written), sort_keys=True)
-    except ValueError:
+    except (ValueError, RecursionError):
         return written

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -17,10 +18,14 @@ from voice_runtime.llm import Part, ToolItem, Turn
 from voice_runtime.llm import messages as messages_of
 from voice_runtime.providers.openai_account import Account, describe, model_name, reason
 from voice_runtime.tools import ToolSpec
+from voice_runtime.tools.result import bounded, plain_name
 
 __all__ = ["OpenAiBrain"]
 
 log = logging.getLogger(__name__)
+
+MAX_CALLS = 1000
+"""Tools that one answer may ask for."""
 
 
 @dataclass(slots=True)
@@ -32,7 +37,13 @@ class _ToolCall:
     arguments: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+        """Services may refuse the whole conversation for arguments that are no JSON object."""
+        try:
+            whole = isinstance(json.loads(self.arguments or "{}"), dict)
+        except (ValueError, RecursionError):
+            whole = False
+        arguments = (self.arguments or "{}") if whole else json.dumps({"not_json": bounded(self.arguments)})
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": arguments}}
 
 
 class OpenAiBrain:
@@ -57,6 +68,7 @@ class OpenAiBrain:
 
     async def __call__(self, turn: Turn) -> AsyncIterator[Part]:
         """Text as the model writes it. Raises `BrainError`."""
+        known = {spec.name for spec in turn.tools.specs}
         try:
             messages = messages_of(turn, _teller())
             for number in range(self._max_rounds + 1):
@@ -68,6 +80,8 @@ class OpenAiBrain:
                 if not wanted:
                     return
                 results = await asyncio.gather(*(turn.tools.call(call.name, call.arguments) for call in wanted))
+                for call in wanted:
+                    call.name = call.name if call.name in known else plain_name(call.name)
                 messages.append(_asked("".join(said), wanted))
                 messages += [_told(call.id, result) for call, result in zip(wanted, results, strict=True)]
         except BrainError:
@@ -121,6 +135,8 @@ def _teller() -> Callable[[ToolItem], list[dict[str, Any]]]:
 def _add(wanted: list[_ToolCall], piece: Any) -> None:
     """The pieces of a call have its index; some services leave it out, and send each call whole."""
     index = piece.index if piece.index is not None else len(wanted)
+    if not 0 <= index < MAX_CALLS:
+        raise BrainError("openai", "too_many_tools", f"the model wants a tool number {index}")
     while len(wanted) <= index:
         wanted.append(_ToolCall())
     call, function = wanted[index], piece.function

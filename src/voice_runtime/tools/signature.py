@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
 from voice_runtime.tools.docstring import read_docstring
+from voice_runtime.tools.result import bounded
 
 __all__ = ["BadArguments", "Signature"]
+
+MAX_PROBLEMS: Final = 5
+"""Of arguments, that a model is told of."""
 
 
 class BadArguments(ValueError):
@@ -54,7 +58,7 @@ class Signature:
             ours = Field(alias=parameter, description=said.get(parameter) or None)
             base, *further = get_args(hint) if get_origin(hint) is Annotated else (hint,)
             fields[field] = (Annotated[(base, ours, *further)], default)  # what they say wins
-        return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+        return create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
 
     def arguments(self, written: str) -> dict[str, Any]:
         """The function's arguments, without those that are injected. Raises `BadArguments`."""
@@ -125,7 +129,9 @@ def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 def _in_words(error: ValidationError) -> str:
     told = []
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    for each in found[:MAX_PROBLEMS]:
         where = ".".join(str(part) for part in each["loc"])
         told.append(f"{where}: {each['msg']}" if where else each["msg"])
-    return "; ".join(told)
+    more = [f"and {len(found) - MAX_PROBLEMS} more"] if len(found) > MAX_PROBLEMS else []
+    return "; ".join([bounded(one, 300) for one in told] + more)

@@ -63,11 +63,8 @@ def year(number: int) -> str:
 def amount(written: str) -> str:
     """A number as it is written: "1,250", "3.5", "1.2.3", "007"."""
     whole, *parts = written.replace(",", "").split(".")
-    first = (
-        digits(whole)
-        if len(whole) > LONGEST_QUANTITY or (len(whole) > 1 and whole[0] == "0")
-        else cardinal(int(whole or 0))
-    )
+    a_code = len(whole) > LONGEST_QUANTITY or (len(whole) > 1 and whole[0] == "0")
+    first = digits(whole) if a_code else cardinal(int(whole or 0))
     if len(parts) == 1:
         return f"{first} point {digits(parts[0])}"
     return " point ".join([first, *(amount(part) for part in parts)])

@@ -109,7 +109,7 @@ class Sentences:
         return _WAIT
 
     def _too_long(self) -> int:
-        """Where a sentence without end is cut: behind its last white space, if that is not too far; 0 for not at all."""
+        """Where a sentence without end is cut: behind its last white space, if that is near; 0 for not at all."""
         if len(self._text) <= LONGEST:
             return 0
         return next((end for end in range(LONGEST, LONG, -1) if self._text[end - 1].isspace()), LONGEST)

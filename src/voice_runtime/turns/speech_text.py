@@ -102,12 +102,8 @@ class SpeechText:
             return _Step(1, " " if char == "|" else "")
         if char == "!" and len(text) == 1 and not decide:
             return None
-        if (
-            text.startswith("![")
-            or _SILENT.match(char)
-            or _EMOJI.match(char)
-            or (char == _JOINER and _EMOJI.match(self._before))
-        ):
+        joins_emoji = char == _JOINER and _EMOJI.match(self._before)
+        if joins_emoji or text.startswith("![") or _EMOJI.match(char) or _SILENT.match(char):
             return _Step(1, "")
         return _Step(1, char)
 
