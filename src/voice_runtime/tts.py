@@ -83,7 +83,7 @@ class TimedTts(StreamingTts, Protocol):
     """A voice that tells when each word is over: then the words that the caller heard need no estimate."""
 
     def synthesize_timed(self, text: str) -> AsyncIterator[SpeechPart]:
-        """As `synthesize`, with a `WordTime` for each word, in order and before the audio in which it ends."""
+        """As `synthesize`, with a `WordTime` for each word, in order, and before it can have been heard."""
         ...
 
 

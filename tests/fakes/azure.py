@@ -106,6 +106,21 @@ class AzureSession:
         head = f"X-RequestId:{self.request_id}\r\nPath:audio\r\nContent-Type:audio/x-wav\r\nX-StreamId:1\r\n".encode()
         await self._socket.send(struct.pack(">H", len(head)) + head + audio)
 
+    async def send_words(self, *words: tuple[str, float, float], kind: str = "WordBoundary") -> None:
+        """What the service says of words before it sends their audio: text, begin and duration in seconds."""
+        told = [
+            {
+                "Type": kind,
+                "Data": {
+                    "Offset": int(begin * 10_000_000),
+                    "Duration": int(duration * 10_000_000),
+                    "text": {"Text": text, "Length": len(text), "BoundaryType": kind},
+                },
+            }
+            for text, begin, duration in words
+        ]
+        await self.say("audio.metadata", Metadata=told)
+
     async def begin_speech(self) -> str:
         """Wait for something to say; returns its SSML."""
         ssml = await self.got("ssml")

@@ -157,10 +157,15 @@ class SpeechRequest:
 
 
 class FakeSpeech:
-    """The synthesis service: answers every request with `chunks`, then `endless` for ever, `pause_s` apart."""
+    """The synthesis service: answers every request with `chunks`, then `endless` for ever, `pause_s` apart.
+
+    To `stream/with-timestamps` each chunk is a line of JSON: its audio in base64, and what `alignments` has for it, a
+    text and the times at which its characters begin and end, counted from the beginning of the audio.
+    """
 
     def __init__(self) -> None:
         self.chunks: list[bytes] = [b"\x10" * 160, b"\x20" * 160]
+        self.alignments: list[list[tuple[str, float, float]] | None] = []
         self.endless: bytes | None = None
         self.status = 200
         self.cut_after: int | None = None
@@ -215,6 +220,20 @@ class FakeSpeech:
         while self.endless is not None:
             yield self.endless
 
+    def _line(self, number: int, chunk: bytes) -> bytes:
+        told = self.alignments[number] if number < len(self.alignments) else None
+        alignment = told and {
+            "characters": [character for character, _, _ in told],
+            "character_start_times_seconds": [start for _, start, _ in told],
+            "character_end_times_seconds": [end for _, _, end in told],
+        }
+        body = {
+            "audio_base64": base64.b64encode(chunk).decode(),
+            "alignment": alignment,
+            "normalized_alignment": alignment,
+        }
+        return json.dumps(body).encode() + b"\n"
+
     async def _answer(self, request: SpeechRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.status != 200:
             body = b'{"detail":{"status":"fake_refusal"}}'
@@ -225,7 +244,9 @@ class FakeSpeech:
             )
             await writer.drain()
             return
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: audio/basic\r\nTransfer-Encoding: chunked\r\n\r\n")
+        timed = request.path.endswith("/stream/with-timestamps")
+        kind = b"application/json" if timed else b"audio/basic"
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n" % kind)
         sent = 0
         async for chunk in self._audio():
             if sent == self.cut_after:
@@ -234,7 +255,8 @@ class FakeSpeech:
             if writer.is_closing() or reader.at_eof() or self._over.is_set():
                 request.abandoned.set()
                 return
-            writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            piece = self._line(sent, chunk) if timed else chunk
+            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             try:
                 await writer.drain()
             except ConnectionError:

@@ -15,6 +15,8 @@ from fakes.line import Line
 from fakes.stalls import stalls_longer_than
 from voice_runtime.errors import TtsError
 from voice_runtime.providers.azure_tts import AzureTTS
+from voice_runtime.tts import SpeechPart
+from voice_runtime.turns.heard import WordTime
 
 PATIENCE_S = 30.0
 
@@ -214,3 +216,43 @@ def test_the_environment_is_read_at_construction(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AZURE_TTS_VOICE", "voice")
     tts = AzureTTS()
     assert (tts._subscription_key, tts._region, tts._voice_name) == ("late", "westeurope", "voice")
+
+
+async def timed(tts: AzureTTS, text: str) -> list[SpeechPart]:
+    return [part async for part in tts.synthesize_timed(text)]
+
+
+async def test_word_times_of_the_service_are_those_of_the_text(tts: AzureTTS, azure: FakeAzure) -> None:
+    """Each with its end in the text as it was given, escaped signs or not; all of them, round after round."""
+    session = None
+    for _ in range(10):
+        parts = asyncio.create_task(timed(tts, "a & b's, so it is."))
+        session = session or await azure.session()
+        await session.begin_speech()
+        await session.send_words(("a", 0.1, 0.1), ("&", 0.25, 0.25), ("b's", 0.5, 0.25))
+        await session.send_words((",", 0.75, 0.1), kind="PunctuationBoundary")
+        await session.send_speech(b"x" * 8000)
+        await session.send_words(("so", 1.0, 0.25), ("it", 1.25, 0.25), ("is", 1.5, 0.25))
+        await session.send_speech(b"y" * 8000)
+        await session.end_turn()
+        got = await parts
+        assert [part for part in got if isinstance(part, bytes)] == [b"x" * 8000, b"y" * 8000]
+        words = [part for part in got if not isinstance(part, bytes)]
+        ends = ((1, 0.2), (3, 0.5), (7, 0.75), (11, 1.25), (14, 1.5), (17, 1.75))
+        assert words == [WordTime(end, seconds) for end, seconds in ends]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_without_word_times_there_is_the_audio(azure: FakeAzure, asked: bool) -> None:
+    """They can be left out; and a service that tells none, or without a duration, costs no word of audio."""
+    tts = AzureTTS("key", endpoint=azure.synthesis, timeout=3.0, word_times=asked)
+    parts = asyncio.create_task(timed(tts, "hello there"))
+    session = await azure.session()
+    await session.begin_speech()
+    if asked:
+        await session.send_words(("hello", 0.0, 0.0), ("elsewhere", 0.5, 0.25))
+    await session.send_speech(b"x" * 160)
+    await session.end_turn()
+    assert await parts == [b"x" * 160]
+    assert f'"wordBoundaryEnabled":{str(asked).lower()}' in session.sent["synthesis.context"]
+    await tts.aclose()

@@ -14,6 +14,8 @@ from fakes.line import Line
 from voice_runtime.errors import TtsError
 from voice_runtime.providers import elevenlabs_tts
 from voice_runtime.providers.elevenlabs_tts import ElevenLabsTTS
+from voice_runtime.tts import SpeechPart
+from voice_runtime.turns.heard import WordTime
 
 PATIENCE_S = 30.0
 
@@ -155,3 +157,60 @@ async def test_it_works_again_after_aclose_and_aclose_twice_is_harmless(tts: Ele
     await tts.aclose()
     assert await say(tts)
     assert speech.connections == 2
+
+
+async def parts(tts: ElevenLabsTTS, text: str) -> list[SpeechPart]:
+    return [part async for part in tts.synthesize_timed(text)]
+
+
+def characters(text: str, at: float, each: float = 0.125) -> list[tuple[str, float, float]]:
+    return [(char, at + number * each, at + (number + 1) * each) for number, char in enumerate(text)]
+
+
+async def test_word_times_come_before_the_audio_in_which_words_end(tts: ElevenLabsTTS, speech: FakeSpeech) -> None:
+    """From the times of the characters of the text as it was given; a word may go on in the next chunk."""
+    speech.alignments = [characters("It is $5, to", 0.0), characters("day.", 1.5)]
+    first, second = speech.chunks
+    assert await parts(tts, "It is $5, today.") == [
+        WordTime(2, 0.25),
+        WordTime(5, 0.625),
+        WordTime(8, 1.0),
+        first,
+        WordTime(15, 1.875),
+        second,
+    ]
+    request = await speech.request()
+    assert request.path == "/v1/text-to-speech/21m00Tcm4TlvDq8ikWAM/stream/with-timestamps"
+    assert request.query == {"output_format": "ulaw_8000"}
+    assert request.body == {"text": "It is $5, today.", "model_id": "eleven_multilingual_v2"}
+
+
+async def test_without_alignment_there_is_the_audio(tts: ElevenLabsTTS, speech: FakeSpeech) -> None:
+    """It is null for some models and chunks; another text's is not believed."""
+    assert await parts(tts, "hello") == speech.chunks
+    speech.alignments = [characters("<other>", 0.0)]
+    assert await parts(tts, "hello") == speech.chunks
+
+
+async def test_word_times_can_be_left_out(speech: FakeSpeech) -> None:
+    tts = ElevenLabsTTS(api_key="key", base_url=speech.url, timeout=2.0, word_times=False)
+    got = await parts(tts, "hello")
+    assert b"".join(part for part in got if isinstance(part, bytes)) == b"".join(speech.chunks)
+    assert not any(isinstance(part, WordTime) for part in got)
+    assert (await speech.request()).path.endswith("/stream")
+    await tts.aclose()
+
+
+async def test_a_timed_stream_fails_and_closes_like_any(tts: ElevenLabsTTS, speech: FakeSpeech) -> None:
+    speech.endless, speech.pause_s = b"\x33" * 160, 0.01
+    audio = tts.synthesize_timed("a long story")
+    assert await anext(audio)
+    await audio.aclose()  # type: ignore[attr-defined]
+    await asyncio.wait_for((await speech.request()).abandoned.wait(), PATIENCE_S)
+    speech.status = 429
+    with pytest.raises(TtsError, match="fake_refusal") as refused:
+        await parts(tts, "hello")
+    speech.status, speech.cut_after = 200, 1
+    with pytest.raises(TtsError) as cut:
+        await parts(tts, "hello")
+    assert (refused.value.reason, cut.value.reason) == ("rate_limited", "network")

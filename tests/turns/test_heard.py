@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,14 @@ def test_word_times_are_better_than_an_estimate() -> None:
     timed = segment("Good morning.", 8000, words=(WordTime(4, 0.7), WordTime(13, 1.0)))
     assert heard([timed], 5000).text == ""
     assert heard([timed], 5600) == Heard("Good", 5600)
+
+
+def test_words_that_the_voice_did_not_tell_are_guessed_from_where_it_stopped() -> None:
+    """When the sentence is made; while it is being made they may still be told."""
+    half = segment("one two six ten", 16000, words=(WordTime(3, 0.5), WordTime(7, 1.0)))
+    assert heard([half], 8000).text == "one two"
+    assert heard([half], 12100).text == "one two six"
+    assert heard([replace(half, complete=False)], 12100).text == "one two"
 
 
 def test_a_sentence_that_is_still_being_made_is_as_long_as_it_will_be() -> None:

@@ -68,11 +68,11 @@ class FallbackTts:
             try:
                 wait = self._first
                 while (part := await attempt.next(wait, "no audio")) is not None:
-                    if not isinstance(part, bytes):
+                    if isinstance(part, bytes):
+                        wait = self._more
+                    else:
                         yield so_far.tell(part)
-                        continue
-                    wait = self._more
-                    if audio := so_far.add(part, now()):
+                    if audio := so_far.add(part if isinstance(part, bytes) else b"", now()):
                         yield audio
                     waited_since = now()
                 if not so_far.made and text[said:].strip():

@@ -13,6 +13,8 @@ _SLOWEST, _FASTEST = SAMPLE_RATE / 6, SAMPLE_RATE / 30
 _LEARN_FROM = 20  # characters: shorter texts say little about a pace
 _LEARN = 0.3
 _LEAD_SECONDS = 0.1  # audio that is on its way to the caller: while there is less of it, nothing is held back
+_MOST_HELD = int(0.8 * SAMPLE_RATE)
+_LONGEST_PAUSE = 3 * SAMPLE_RATE  # after that, a voice has stopped telling
 
 
 class Pace:
@@ -66,13 +68,16 @@ class SaidSoFar:
         return WordTime(self._begin + word.end, self._start / SAMPLE_RATE + word.seconds)
 
     def add(self, audio: bytes, now: float) -> bytes:
-        """More was made. What of it may be heard now."""
+        """More was made, or told. What may be heard now."""
         self._held += audio
+        if not self._held:
+            return b""
         self._began = now if self._began is None else self._began
         played = (now - self._began) * SAMPLE_RATE
         if self._given - played < _LEAD_SECONDS * SAMPLE_RATE:
             return self._give(len(self._held))
-        return self._give(self._last_edge()[1] - self._given)
+        edge = self._last_edge()[1]
+        return self._give((self.made if self.made - edge > _MOST_HELD else edge) - self._given)
 
     def finish(self) -> bytes:
         """That was all of it."""
@@ -85,7 +90,12 @@ class SaidSoFar:
         return characters, self._give(size - self._given)
 
     def _last_edge(self) -> tuple[int, int]:
-        return max((edge for edge in self._told or self._edges if edge[1] <= self.made), default=(0, 0))
+        told = max((edge for edge in self._told if edge[1] <= self.made), default=(0, 0))
+        if self._told and self.made - told[1] < _LONGEST_PAUSE:
+            return told
+        since = self._pace.reach(told[0]) if self._told else 0
+        guessed = [(at, told[1] + size - since) for at, size in self._edges if at > told[0]]
+        return max((edge for edge in guessed if edge[1] <= self.made), default=told)
 
     def _give(self, size: int) -> bytes:
         given = bytes(self._held[: max(size, 0)])

@@ -18,7 +18,9 @@ import azure.cognitiveservices.speech as speechsdk
 from voice_runtime.errors import TtsError
 from voice_runtime.providers.blocking import speak_blocking
 from voice_runtime.providers.threads import in_thread
-from voice_runtime.tts import SpeechSink
+from voice_runtime.providers.word_times import VendorWords
+from voice_runtime.tasks import closing
+from voice_runtime.tts import SpeechPart, SpeechSink
 
 __all__ = ["AzureTTS"]
 
@@ -34,13 +36,16 @@ _REASONS = {
 }
 _IDLE_SYNTHESIZERS = 4
 _LAST_EVENTS_S = 2.0
+_LAST_WORDS_S = 0.1
+_WORD = speechsdk.SpeechSynthesisBoundaryType.Word
+_TICKS = 10_000_000  # in a second
 
 
 class AzureTTS:
     """One voice. Synthesizers, each with its connection, are kept for later utterances; `aclose` lets them go.
 
     `endpoint` is a full service address in place of the region's: a private link, a container, a test server.
-    `timeout` is how long the service may be silent, in seconds.
+    `timeout` is how long the service may be silent, in seconds. `word_times`: ask for them too (`TimedTts`).
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class AzureTTS:
         *,
         endpoint: str | None = None,
         timeout: float = 10.0,
+        word_times: bool = True,
     ) -> None:
         self.on_error: Callable[[str], None] | None = None
         self._subscription_key = subscription_key or os.environ.get("AZURE_SPEECH_KEY", "")
@@ -58,6 +64,7 @@ class AzureTTS:
         self._voice_name = voice_name or os.environ.get("AZURE_TTS_VOICE") or "fi-FI-NooraNeural"
         self._endpoint = endpoint
         self._timeout = timeout
+        self._word_times = word_times
         self._idle: list[Any] = []
         self._lock = threading.Lock()
 
@@ -71,18 +78,28 @@ class AzureTTS:
 
     async def synthesize(self, text: str) -> AsyncIterator[bytes]:
         """The audio as the service makes it; see `StreamingTts`. Closing the iterator stops the vendor at once."""
+        async with closing(self._synthesize(text, timed=False)) as parts:
+            async for part in parts:
+                if isinstance(part, bytes):
+                    yield part
+
+    def synthesize_timed(self, text: str) -> AsyncIterator[SpeechPart]:
+        """The same, with the times of the words that the service tells; see `TimedTts`."""
+        return self._synthesize(text, timed=self._word_times)
+
+    async def _synthesize(self, text: str, *, timed: bool) -> AsyncIterator[SpeechPart]:
         if not text:
             return
         loop = asyncio.get_running_loop()
-        chunks: asyncio.Queue[bytes | None] = asyncio.Queue()  # as long as the utterance: the SDK cannot be held back
+        chunks: asyncio.Queue[SpeechPart | None] = asyncio.Queue()  # an utterance: the SDK cannot be held back
 
-        def deliver(chunk: bytes | None) -> None:
+        def deliver(chunk: SpeechPart | None) -> None:
             try:
                 loop.call_soon_threadsafe(chunks.put_nowait, chunk)
             except RuntimeError:
                 log.debug("azure: the event loop is closed, the rest of an utterance is dropped")
 
-        speech = _Speech(self, text, deliver)
+        speech = _Speech(self, text, deliver, timed=timed)
         work = in_thread("azure-tts", speech.run)
         try:
             while True:
@@ -135,10 +152,15 @@ class AzureTTS:
 
 
 class _Speech:
-    """One utterance at the vendor. `run` blocks a thread until it is over, and `deliver`s chunks and then None."""
+    """One utterance at the vendor. `run` blocks a thread until it is over, and `deliver`s chunks and then None; and,
+    if it is `timed`, the words that the vendor tells of.
+    """
 
-    def __init__(self, voice: AzureTTS, text: str, deliver: Callable[[bytes | None], None]) -> None:
+    def __init__(
+        self, voice: AzureTTS, text: str, deliver: Callable[[SpeechPart | None], None], *, timed: bool
+    ) -> None:
         self._voice, self._text, self._deliver = voice, text, deliver
+        self._words = VendorWords(text) if timed else None
         self._unwanted = threading.Event()
         self._news = threading.Condition()
         self._delivered = 0
@@ -149,6 +171,8 @@ class _Speech:
         try:
             self._synthesizer = self._voice._take()
             self._synthesizer.synthesizing.connect(self._on_audio)
+            if self._words is not None:
+                self._synthesizer.synthesis_word_boundary.connect(self._on_word)
             if not self._unwanted.is_set():
                 self._finish(self._synthesizer.speak_text_async(self._text).get())
         except Exception as error:  # the SDK raises RuntimeError and ValueError with its own texts; `check` hands it on
@@ -181,6 +205,16 @@ class _Speech:
             self._delivered += len(audio)
             self._news.notify()
 
+    def _on_word(self, event: Any) -> None:
+        """From another thread than the audio, a moment before or after it. Without a duration, its end is not known."""
+        seconds = event.audio_offset / _TICKS + event.duration.total_seconds()
+        if self._words is None or not event.duration or event.boundary_type != _WORD or self._unwanted.is_set():
+            return
+        if (word := self._words.over(event.text, event.text_offset, seconds)) is not None:
+            self._deliver(word)
+        with self._news:
+            self._news.notify()
+
     def _finish(self, result: Any) -> None:
         synthesizer, self._synthesizer = self._synthesizer, None
         if self._unwanted.is_set():
@@ -193,7 +227,10 @@ class _Speech:
         whole = len(result.audio_data)
         with self._news:
             complete = self._news.wait_for(lambda: self._delivered >= whole, _LAST_EVENTS_S)
+            if (words := self._words) is not None:
+                self._news.wait_for(lambda: words.complete, _LAST_WORDS_S)
         synthesizer.synthesizing.disconnect_all()
+        synthesizer.synthesis_word_boundary.disconnect_all()
         if not complete:
             raise TtsError("azure", "failed", f"{self._delivered} of {whole} bytes of audio arrived")
         self._voice._give_back(synthesizer)
@@ -203,9 +240,9 @@ class _Blocking:
     """A `_Speech` as something to iterate over in a thread, and to abort from another."""
 
     def __init__(self, voice: AzureTTS, text: str) -> None:
-        self._chunks: queue.Queue[bytes | None] = queue.Queue()
+        self._chunks: queue.Queue[SpeechPart | None] = queue.Queue()
         self._timeout = voice._timeout
-        self._speech = _Speech(voice, text, self._chunks.put)
+        self._speech = _Speech(voice, text, self._chunks.put, timed=False)
 
     def __iter__(self) -> Iterator[bytes]:
         threading.Thread(target=self._speech.run, name="azure-tts", daemon=True).start()
@@ -217,7 +254,8 @@ class _Blocking:
                 raise TtsError("azure", "timeout", f"nothing came for {self._timeout:g} s") from None
             if chunk is None:
                 break
-            yield chunk
+            if isinstance(chunk, bytes):
+                yield chunk
         self._speech.check()
 
     def abort(self) -> None:

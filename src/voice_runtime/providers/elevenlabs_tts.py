@@ -7,11 +7,12 @@ ELEVENLABS_MODEL and ELEVENLABS_BASE_URL (for a proxy or a test server). Argumen
 from __future__ import annotations
 
 import asyncio
+import base64
 import importlib
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -19,7 +20,9 @@ import httpx
 
 from voice_runtime.errors import TtsError
 from voice_runtime.providers.blocking import speak_blocking
-from voice_runtime.tts import SpeechSink
+from voice_runtime.providers.word_times import CharacterTimes
+from voice_runtime.tasks import closing
+from voice_runtime.tts import SpeechPart, SpeechSink
 
 __all__ = ["ElevenLabsTTS"]
 
@@ -45,6 +48,7 @@ class ElevenLabsTTS:
     """One voice. Its connections are kept open between utterances; `aclose` closes those of `synthesize`.
 
     `timeout` is how long the service may be silent, in seconds: while connecting, before the audio and within it.
+    `word_times`: ask for them too (`TimedTts`); off for a service in ElevenLabs' place that has no "with-timestamps".
     """
 
     def __init__(
@@ -55,10 +59,12 @@ class ElevenLabsTTS:
         *,
         base_url: str | None = None,
         timeout: float = 10.0,
+        word_times: bool = True,
     ) -> None:
         self.on_error: Callable[[str], None] | None = None
         self._api_key, self._voice_id, self._model_id = api_key, voice_id, model_id
         self._base_url, self._timeout = base_url, timeout
+        self._word_times = word_times
         self._lock = threading.Lock()
         self._client: Any = None
         self._async_client: Any = None
@@ -76,14 +82,36 @@ class ElevenLabsTTS:
 
     async def synthesize(self, text: str) -> AsyncIterator[bytes]:
         """The audio as the service makes it; see `StreamingTts`. Closing the iterator closes the connection."""
+        async with aclosing(self._answer("stream", text)) as chunks:
+            async for chunk in chunks:
+                if chunk:
+                    yield chunk
+
+    async def synthesize_timed(self, text: str) -> AsyncIterator[SpeechPart]:
+        """The same, with the times of the words that the service tells; see `TimedTts`."""
+        if not self._word_times:
+            async with closing(self.synthesize(text)) as audio:
+                async for piece in audio:
+                    yield piece
+            return
+        words = CharacterTimes(text)
+        async with aclosing(self._answer("stream_with_timestamps", text)) as chunks:
+            async for chunk in chunks:
+                if (told := chunk.alignment) is not None:  # of the text as it was given, not as it was normalised
+                    for word in words.over(told.characters, told.character_end_times_seconds):
+                        yield word
+                if chunk.audio_base_64:
+                    yield base64.b64decode(chunk.audio_base_64)
+
+    async def _answer(self, method: str, text: str) -> AsyncGenerator[Any]:
+        """What that method of the SDK streams. Raises `TtsError`."""
         if not text:
             return
         try:
             client = await self._async()
-            async with aclosing(client.text_to_speech.stream(**self._request(text))) as chunks:
+            async with aclosing(getattr(client.text_to_speech, method)(**self._request(text))) as chunks:
                 async for chunk in chunks:
-                    if chunk:
-                        yield chunk
+                    yield chunk
         except Exception as error:  # the SDK, httpx and the network raise many kinds: all mean that this was not said
             log.warning("elevenlabs: synthesis failed: %s", _describe(error))
             raise TtsError("elevenlabs", _reason(error), _describe(error)) from error

@@ -64,6 +64,7 @@ class Speech:
                             yield part
                         else:
                             self._words.append(part)
+                            self._made(0)
                 self._made(0, complete=True)
 
     def _made(self, more: int, *, complete: bool = False) -> None:

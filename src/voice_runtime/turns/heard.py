@@ -73,12 +73,23 @@ def _last_word(segment: Segment, reach: int) -> tuple[int, int]:
     """(the end of the last whole word of the spoken text within `reach` bytes, the bytes it ends at)"""
     if segment.words:
         known = [(word.end, int(word.seconds * SAMPLE_RATE)) for word in segment.words]
+        known += _guessed(segment, *known[-1]) if segment.complete else []  # those that the voice did not tell
     else:
         text = segment.spoken.text
         expected = len(text) * _BYTES_PER_CHARACTER
         size = segment.size if segment.complete else max(segment.size, expected)
         known = [(word.end, int(size * word.end / len(text))) for word in tokens(text)]
     return max((place for place in known if place[1] <= reach), default=(0, 0))
+
+
+def _guessed(segment: Segment, end: int, start: int) -> list[tuple[int, int]]:
+    """The words of a whole sentence behind text[:end], which ends at `start` bytes."""
+    rest = max(len(segment.spoken.text) - end, 1)
+    return [
+        (word.end, start + int((segment.size - start) * (word.end - end) / rest))
+        for word in tokens(segment.spoken.text)
+        if word.end > end
+    ]
 
 
 def spoken_by(voices: Sequence[VoicePart], segment: Segment) -> Segment:
