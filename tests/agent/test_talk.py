@@ -154,6 +154,47 @@ def test_ready_audio_goes_on_where_a_cough_cut_it(phone: PhoneTests) -> None:
     assert agent.said == Said(PlaybackOutcome.PLAYED, LONG)
 
 
+def test_a_stream_of_audio_goes_on_after_a_cough(phone: PhoneTests) -> None:
+    """Also one that comes no faster than it is heard: whoever makes it is not stopped."""
+
+    class Plays(Talking):
+        async def talk(self, talk: Talk) -> Said:
+            async def stream() -> AsyncIterator[bytes]:
+                for word in "one two three four five six seven eight".split():
+                    yield spell(f"{word} ")
+                    await asyncio.sleep(0.4)
+
+            return await talk.say(audio=stream())
+
+    async def coughs(line: Line) -> None:
+        await line.wait_until_agent_speaks()
+        await line.pause(1.2)
+        await line.say(spell("x")[:533], "(coughs)")
+        await line.hear_out(quiet_ms=3000)
+
+    agent = Plays(answers)
+    assert ear(phone.call(desk(agent), coughs), whole=True).endswith("six seven eight")
+    assert agent.said == Said(PlaybackOutcome.PLAYED)
+
+
+def test_a_stream_of_audio_that_breaks_has_failed(phone: PhoneTests) -> None:
+    """What there is of it is heard, and the call goes on."""
+
+    class Plays(Talking):
+        async def talk(self, talk: Talk) -> Said:
+            async def stream() -> AsyncIterator[bytes]:
+                yield spell("one two.")
+                raise ConnectionError("the file is gone")
+
+            said = await talk.say(audio=stream())
+            await talk.say("three.")
+            return said
+
+    agent = Plays(answers)
+    assert ear(phone.call(desk(agent), listens)) == "one two. three."
+    assert agent.said == Said(PlaybackOutcome.FAILED)
+
+
 def test_a_line_is_generated_from_an_instruction(phone: PhoneTests) -> None:
     """The brain gets it apart from what the caller said, also in what models take; the history has only the line."""
     turns: list[Turn] = []
