@@ -7,7 +7,7 @@ import asyncio
 from agent_world import Remembering, desk, ear, says
 
 from voice_runtime import VoiceApp, VoiceSession
-from voice_runtime.agent import Agent, Limits
+from voice_runtime.agent import Agent, Limits, Phrases
 from voice_runtime.events import EndReason
 from voice_runtime.llm import AgentItem, UserItem
 from voice_runtime.mock import MockStt, MockTts, MockVad
@@ -118,7 +118,9 @@ def test_nobody_is_asked_whether_they_are_there_before_the_greeting(phone: Phone
     async def caller(line: Line) -> None:
         await line.hear_out(quiet_ms=3000)
 
-    assert ear(phone.call(desk(Slow(ScriptedBrain(), greeting="hello.")), caller)) == "hello."
+    phrases = Phrases(fillers=("one moment.",), still_there=("are you there?",))
+    heard = ear(phone.call(desk(Slow(ScriptedBrain(), greeting="hello.", phrases=phrases)), caller))
+    assert heard.endswith("one moment. hello.") and "are you there" not in heard
 
 
 def test_what_is_said_before_the_greeting_is_answered_after_it(phone: PhoneTests) -> None:
@@ -138,7 +140,7 @@ def test_what_is_said_before_the_greeting_is_answered_after_it(phone: PhoneTests
         await says(line, "anybody there")
         await line.hear_out(quiet_ms=3000)
 
-    agent = Slow(ScriptedBrain(), greeting="hello.")
+    agent = Slow(ScriptedBrain(), greeting="hello.", phrases=Phrases(fillers=()))
     assert ear(phone.call(desk(agent), caller)) == "hello. ready."
     assert agent.remembered == [UserItem("anybody there"), AgentItem("hello."), AgentItem("ready.")]
 

@@ -19,10 +19,11 @@ from voice_runtime.agent.deafness import Deafness
 from voice_runtime.agent.ears import Ears
 from voice_runtime.agent.end_of_turn import EndOfTurn
 from voice_runtime.agent.ending import Ending
+from voice_runtime.agent.entrance import Entrance
 from voice_runtime.agent.memory import Memory
 from voice_runtime.agent.mouth import Mouth
 from voice_runtime.agent.reply import Reply
-from voice_runtime.agent.seat import Opening, Seat
+from voice_runtime.agent.seat import Seat
 from voice_runtime.agent.sounds import ThinkingSound
 from voice_runtime.agent.spend import Spend
 from voice_runtime.agent.states import States
@@ -95,6 +96,7 @@ class Conversation:
         self._talk = AgentTalk(call, self._seat, self._memory, self.history, self._mouth, self._questions, self._start)
         call.talk = self._talk
         self._ending = Ending(call, self._seat, self._talk, self._mouth, self._serve)
+        self._entrance = Entrance(call, self._seat, self._talk, self._questions, self._crashed)
         self._end_of_turn = EndOfTurn(agent.end_of_turn, self._tell, self._start)
         self._states = States(call.report_state)
         self._voice = Voice(call)
@@ -125,12 +127,13 @@ class Conversation:
             await self._sound(agent)
             agent.make_context(call)
             self._equip(agent)
-            opening = await self._seat.begin()
-            self._open(opening)
+            self._serve("watch", self._watch.run())
+            self._watch.caller_waits(True)  # for the greeting
+            await self._or_crash(self._begin())
             self._tell(on.CallStarted())  # only now is it the caller's turn to say something
             if self._floor.state is State.LISTENING:  # without a greeting, nothing has changed yet that would say so
                 self._report(State.LISTENING)
-            self._serve("watch", self._watch.run())
+                self._watch.caller_waits(False)
             if agent.limits.max_seconds is not None:
                 self._serve("limit", self._limit(agent.limits.max_seconds))
             if agent.limits.max_spend is not None:
@@ -167,7 +170,15 @@ class Conversation:
         finally:
             self._tell(on.PolicyChanged(policy))
 
-    def _open(self, opening: Opening) -> None:
+    async def _or_crash(self, work: Coroutine[Any, Any, None]) -> None:
+        done = self._serve("enter", work)
+        await asyncio.wait({done, self._crash}, return_when=asyncio.FIRST_COMPLETED)
+        if not done.done():
+            self._crash.result()
+        done.result()
+
+    async def _begin(self) -> None:
+        opening = await self._seat.begin()
         who = self._call.answered_by
         if who is not None and who.machine:
             self._serve("voicemail", leave_message(self._call, who, self._talk, self._agent.phrases.voicemail))
@@ -252,7 +263,7 @@ class Conversation:
                 self._states.floor_changed(state)
                 self._report(state)
                 self._thinking_sound.thinks(state is State.THINKING)
-                self._watch.caller_waits(state in (State.THINKING, State.SPEAKING))
+                self._watch.caller_waits(state in (State.THINKING, State.SPEAKING) or not self._seat.begun)
             case do.FinaliseStt():
                 if self._ears.detector:  # else it is the recogniser itself who said so
                     self._call.finalise_stt()
@@ -328,6 +339,9 @@ class Conversation:
 
     def _break_silence(self) -> float:
         """The caller waits, and has heard nothing for as long as anybody's patience lasts. How long to wait now."""
+        if not self._seat.begun and self._mouth.current is None:
+            self._entrance.late()
+            return self._agent.limits.patience
         reply = self._mouth.current or self._thinking.reply
         if reply is None:
             return self._agent.limits.patience

@@ -61,6 +61,11 @@ class Seat:
         self._changing: asyncio.Task[Opening] | None = None
 
     @property
+    def begun(self) -> bool:
+        """Whether the first agent has entered."""
+        return self._begun.is_set()
+
+    @property
     def context(self) -> Any:
         """The application's own, of this call."""
         return self._call.context

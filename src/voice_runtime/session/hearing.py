@@ -127,6 +127,11 @@ class Hearing:
         self._heard.clear()
         self._keys.clear()
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for words or keys."""
+        return bool(self._waiters)
+
     def wake(self) -> None:
         """Something changed that a waiting `next` must look at."""
         waiters, self._waiters = self._waiters, []

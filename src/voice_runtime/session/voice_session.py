@@ -71,6 +71,11 @@ class VoiceSession(CallLife):
         """
         return await self._hearing.next(timeout)
 
+    @property
+    def listens(self) -> bool:
+        """Whether somebody waits for the caller: for words, or for keys."""
+        return self._hearing.awaited
+
     def forget_heard(self) -> None:
         """Do not hand out what the caller has said and keyed up to now."""
         self._hearing.forget()
