@@ -175,3 +175,31 @@ def test_an_agent_that_costs_no_time_answers_when_the_wait_is_over(phone: PhoneT
         responses = phone.call(app, caller).timeline.responses()
         assert len(responses) == 3
         assert all(abs(response.latency_ms - 500) <= 40 for response in responses), responses
+
+
+def test_a_silent_caller_who_speaks_up_during_the_goodbye_stays(phone: PhoneTests) -> None:
+    """With many words or one, or with a key: the goodbye was a mistake, and the next silence begins anew."""
+
+    async def heard_leaving(line: Line) -> None:
+        await line.hears("thank you", timeout=60)
+
+    async def speaks(line: Line) -> None:
+        await heard_leaving(line)
+        await says(line, "no wait i am here")
+        await line.hear_out(quiet_ms=5000)
+
+    async def says_one_word(line: Line) -> None:
+        await heard_leaving(line)
+        await says(line, "hello")
+        await line.hear_out(quiet_ms=5000)
+
+    async def presses(line: Line) -> None:
+        await heard_leaving(line)
+        line.press("1")
+        await line.hear_out(quiet_ms=5000)
+
+    for caller in (speaks, says_one_word, presses):
+        agent = Remembering(ScriptedBrain("I am glad."))
+        record = phone.call(desk(agent), caller)
+        assert ear(record).endswith(" i am glad.")
+        assert agent.end is not None and agent.end.reason is EndReason.CALLER_HUNG_UP

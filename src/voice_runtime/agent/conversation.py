@@ -244,6 +244,7 @@ class Conversation:
             while self._events:
                 self._measured.told(told := self._events.popleft())
                 self._deafness.told(told)
+                self._ending.told(told)
                 for command in self._floor.handle(told, self._call.clock.monotonic()):
                     self._do(command)
                     self._measured.did(command)

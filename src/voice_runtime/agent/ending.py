@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from voice_runtime.agent.mouth import Mouth, Start
@@ -11,6 +12,7 @@ from voice_runtime.errors import CarrierError
 from voice_runtime.events import CallEnd, EndReason
 from voice_runtime.session import VoiceSession
 from voice_runtime.transport import CallTransfer
+from voice_runtime.turns import events as on
 
 __all__ = ["Ending", "transfer"]
 
@@ -32,12 +34,26 @@ class Ending:
         self._mouth = mouth
         self._start = start
         self.decided = False
+        self._giving_up: asyncio.Task[object] | None = None  # on a caller who says nothing
 
     def decide(self, reason: EndReason, detail: str = "") -> None:
         """Say goodbye after what is being said, and hang up."""
         if not self.decided:
             self.decided = True
-            self._start("end", self._say_goodbye(reason, detail))
+            ending = self._start("end", self._say_goodbye(reason, detail))
+            self._giving_up = ending if reason is EndReason.CALLER_SILENT else None
+
+    def told(self, event: on.Event) -> None:
+        """What the floor is told of, too: a caller who says something during the goodbye is there after all."""
+        match event:
+            case on.PartialHeard(text) | on.FinalHeard(text) if not text.strip():
+                pass
+            case on.PartialHeard() | on.FinalHeard() | on.KeyPressed():
+                if self._giving_up is not None and not self._giving_up.done():
+                    self._giving_up.cancel()
+                    self._giving_up, self.decided = None, False
+            case _:
+                pass
 
     def failed(self, detail: str) -> None:
         """The agent cannot go on: the caller is transferred, if there is somewhere, or else hears so."""
@@ -59,7 +75,11 @@ class Ending:
 
     async def _say_goodbye(self, reason: EndReason, detail: str) -> None:
         phrases = self._seat.agent.phrases
-        await self._say(phrases.failed_goodbye if reason is EndReason.PROVIDER_FAILED else phrases.goodbye)
+        if reason is EndReason.CALLER_SILENT:
+            self._talk.say(phrases.goodbye)
+            await self._mouth.silent(LAST_WORDS_SECONDS)
+        else:
+            await self._say(phrases.failed_goodbye if reason is EndReason.PROVIDER_FAILED else phrases.goodbye)
         self._call.request_disconnect(reason, detail)
 
     async def _say(self, phrase: str) -> None:
