@@ -13,7 +13,7 @@ from voice_runtime.audio.spelling import spell
 from voice_runtime.errors import TtsError
 from voice_runtime.events import EndReason
 from voice_runtime.fallback.tts import FallbackTts
-from voice_runtime.llm import Turn
+from voice_runtime.llm import AgentItem, Turn
 from voice_runtime.mock import MockTts
 from voice_runtime.phrase_cache import PhraseCache
 from voice_runtime.providers.elevenlabs_tts import ElevenLabsTTS
@@ -60,6 +60,51 @@ def test_the_apology_is_heard_when_the_voice_is_dead(phone: PhoneTests) -> None:
     assert ear(record) == "hello. sorry, say it again. sorry, call later."
     assert agent.end is not None
     assert (agent.end.reason, agent.end.detail) == (EndReason.PROVIDER_FAILED, "tts dying: network gone")
+
+
+@pytest.mark.parametrize("word_times", [False, True])
+def test_a_chain_apologises_in_the_first_voice_when_all_voices_have_died(phone: PhoneTests, word_times: bool) -> None:
+    """What was kept is said in the voice that died; what was not, by the next voice as long as there is one."""
+
+    class Mortal(MockTts):
+        """As another voice, it begins everything with its name."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__(word_times=word_times)
+            self.name = name
+            self.alive = True
+
+        async def synthesize(self, text: str) -> AsyncIterator[bytes]:
+            if not self.alive:
+                raise TtsError(self.name, "network", "gone")
+            async for chunk in super().synthesize(f"{self.name} {text}"):
+                yield chunk
+
+    first, second = Mortal("a:"), Mortal("b:")
+
+    async def caller(line: Line) -> None:
+        await line.hear_out()
+        first.alive = False
+        await says(line, "are you there")
+        await line.hear_out(quiet_ms=2000)
+        second.alive = False
+        await says(line, "are you there now")
+        await line.hear_out(quiet_ms=2000)
+        await says(line, "are you there still")
+        await line.stay(60)
+
+    agent = Remembering(answers, greeting="hello.", phrases=PHRASES, limits=Limits(failures=2))
+    record = phone.call(desk(agent, tts=FallbackTts({"first": first, "second": second})), caller)
+    assert ear(record) == "a: hello. b: yes. a: sorry, say it again. a: sorry, call later."
+    assert agent.end is not None
+    assert agent.end.reason is EndReason.PROVIDER_FAILED
+    assert [item.text for item in agent.remembered if isinstance(item, AgentItem)] == [
+        "hello.",
+        "yes.",
+        "sorry, say it again.",
+        "sorry, call later.",
+    ]
+    assert "second: network gone; before it first: network gone" in agent.end.detail
 
 
 async def test_phrases_of_a_chain_of_voices_are_kept_in_the_first_voice() -> None:

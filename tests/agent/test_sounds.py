@@ -10,13 +10,15 @@ from collections.abc import AsyncIterator
 import pytest
 from agent_world import Remembering, desk, ear, says
 
+from voice_runtime import VoiceApp, VoiceSession
 from voice_runtime.agent import Phrases, Sounds
 from voice_runtime.audio.background import Background, looped
 from voice_runtime.audio.g711 import decode_ulaw, encode_ulaw
 from voice_runtime.audio.measure import level_dbfs, silent_runs
-from voice_runtime.audio.spelling import read_spelling
-from voice_runtime.llm import AgentItem, Turn
-from voice_runtime.mock import MockTts
+from voice_runtime.audio.spelling import read_spelling, spell
+from voice_runtime.fallback.tts import FallbackTts
+from voice_runtime.llm import AgentItem, History, Turn
+from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.simulator import CallRecord, Line
 from voice_runtime.testing import PhoneTests
 
@@ -144,6 +146,118 @@ def test_an_interruption_clears_the_voice_and_not_the_background(phone: PhoneTes
     after = piece(record, last + 0.3, last + 1.0)
     assert level_dbfs(after) == pytest.approx(-50, abs=1)
     assert not silent_runs(after, min_ms=5)
+
+
+class Stubborn(MockTts):
+    """Does not notice that it is stopped, or even closed: it goes on delivering."""
+
+    late = 0
+
+    def __init__(self, *, ignores_closing: bool) -> None:
+        super().__init__()
+        self.ignores_closing = ignores_closing
+
+    async def synthesize(self, text: str) -> AsyncIterator[bytes]:
+        audio = spell(text)
+        for at in range(0, len(audio), 800):
+            try:
+                await asyncio.sleep(0.09)
+            except asyncio.CancelledError:
+                self.late += 1
+            try:
+                yield audio[at : at + 800]
+            except GeneratorExit:
+                if not self.ignores_closing:
+                    raise
+                yield audio[at : at + 800]
+                raise
+
+
+NUMBERS = "one is a number and two is another number and three comes after two and four is the last."
+
+
+@pytest.mark.parametrize("ignores_closing", [False, True])
+def test_nothing_is_heard_of_a_voice_that_does_not_stop(phone: PhoneTests, ignores_closing: bool) -> None:
+    """Over a background: that goes on alone, the next answer is whole, and nobody reads the voice any more."""
+
+    async def counts(turn: Turn) -> AsyncIterator[str]:
+        yield "as you wish." if turn.history else NUMBERS
+
+    left: list[str] = []
+
+    class Looking(Remembering):
+        async def exit(self, call: VoiceSession, history: History) -> None:
+            left.extend(task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("fallback_tts"))
+            await super().exit(call, history)
+
+    async def caller(line: Line) -> None:
+        await says(line, "count for me please")
+        await line.wait_until_agent_speaks()
+        await line.pause(1.5)
+        await says(line, "stop it please")
+        await line.hear_out(quiet_ms=3000)
+
+    agent, tts = Looking(counts, sounds=HUM), Stubborn(ignores_closing=ignores_closing)
+    record = phone.call(desk(agent, tts=tts), caller)
+    first, second = (item for item in agent.remembered if isinstance(item, AgentItem))
+    assert tts.late
+    assert first.interrupted
+    assert ear(record, whole=True) == f"{first.text} as you wish."
+    assert second == AgentItem("as you wish.")
+    words = read_spelling(record.ear)
+    cut = words[-4].end_s
+    for start, end in ((cut + 0.3, words[-3].start_s - 0.3), (words[-1].end_s + 0.3, record.seconds - 0.5)):
+        between = piece(record, start, end)
+        assert level_dbfs(between) == pytest.approx(-50, abs=1)
+        assert not silent_runs(between, min_ms=5)
+    assert not left
+
+
+@pytest.mark.parametrize("ignores_closing", [False, True])
+def test_late_audio_is_turned_away_and_counted(phone: PhoneTests, ignores_closing: bool) -> None:
+    """Also where there is no agent, and a background plays: the call knows how many bytes came too late."""
+    late: list[int] = []
+    tts = Stubborn(ignores_closing=ignores_closing)
+    app = VoiceApp(stt=MockStt, tts=tts)
+
+    @app.call()
+    async def counts(call: VoiceSession) -> None:
+        call.stream.set_background(await HUM.for_call())
+        await call.say(NUMBERS)
+        await call.say("as you wish.")
+        late.append(call.stream.late_bytes)
+
+    async def caller(line: Line) -> None:
+        await line.wait_until_agent_speaks()
+        await line.pause(1.5)
+        await says(line, "stop it please")
+        await line.hear_out(quiet_ms=2000)
+
+    record = phone.call(app, caller)
+    assert late[0] == tts.late * 800 > 0
+    heard = ear(record, whole=True).removesuffix(" as you wish.")
+    assert 0 < len(heard) < len(NUMBERS)
+    assert NUMBERS.startswith(heard)
+
+
+@pytest.mark.parametrize("fails", [{"fail_after_ms": 1500}, {"stall_after_ms": 1500}, {"fail_after_ms": 0}])
+@pytest.mark.parametrize("word_times", [False, True])
+def test_the_background_goes_on_while_the_voice_is_changed(
+    phone: PhoneTests, fails: dict[str, float], word_times: bool
+) -> None:
+    """No word of the answer is lost or said twice, and nothing is missing under it."""
+    agent = Remembering(counting, sounds=HUM)
+    voices = {"a": MockTts(word_times=word_times, **fails), "b": MockTts(word_times=word_times)}
+    record = phone.call(desk(agent, tts=FallbackTts(voices)), asks_at_once)
+    assert ear(record, whole=True) == NUMBERS
+    assert agent.remembered[1:] == [AgentItem(NUMBERS)]
+    words = read_spelling(record.ear)
+    assert not silent_runs(piece(record, 0.5, record.seconds - 0.5), min_ms=5)
+    assert level_dbfs(piece(record, words[-1].end_s + 0.5, record.seconds - 0.5)) == pytest.approx(-50, abs=1)
+
+
+async def counting(turn: Turn) -> AsyncIterator[str]:
+    yield NUMBERS
 
 
 def test_mixing_stops_at_the_limits() -> None:

@@ -111,6 +111,7 @@ class Attempt(Generic[T]):
     def __init__(self, tasks: TaskOwner, name: str, begin: Callable[[], AsyncIterator[T]]) -> None:
         self._items: asyncio.Queue[Any] = asyncio.Queue(_AHEAD)
         self._reading = tasks.start(name, self._read(begin))
+        self._wanted = True
         self.gave = False
         """Whether anything came of it."""
 
@@ -134,10 +135,12 @@ class Attempt(Generic[T]):
 
     def give_up(self) -> None:
         """It has failed: nobody waits for its end."""
+        self._wanted = False
         self._reading.cancel()
 
     async def close(self) -> None:
         """Nobody wants the rest."""
+        self._wanted = False
         if not self._reading.done():
             self._reading.cancel()
             await asyncio.wait({self._reading}, timeout=_END_SECONDS)
@@ -146,8 +149,14 @@ class Attempt(Generic[T]):
         try:
             async with closing(begin()) as stream:
                 async for item in stream:
-                    await self._items.put(item)
+                    await self._put(item)
+                    if not self._wanted:  # it swallowed the cancellation, and would go on
+                        break
         except Exception as error:  # whatever a provider raises belongs to the one who reads
-            await self._items.put(_Raised(error))
+            await self._put(_Raised(error))
         else:
-            await self._items.put(_END)
+            await self._put(_END)
+
+    async def _put(self, item: object) -> None:
+        if self._wanted:
+            await self._items.put(item)

@@ -65,7 +65,7 @@ _INTERRUPTING: dict[BargeIn, tuple[type[CallEvent], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What became of something the agent said. `heard_text` is an estimate by time, cut at whole words."""
+    """What became of something the agent said. `heard_text` has whole words: those heard (`TimedTts`), or a guess."""
 
     number: int
     text: str
