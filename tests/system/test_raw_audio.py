@@ -185,7 +185,7 @@ async def test_a_hello_that_cannot_be_served_is_answered_with_why() -> None:
         for hello, why in (
             ('{"format": "flac"}', "Invalid enum value 'flac' - at `$.format`"),
             ('{"rate": 7}', "Invalid enum value 7 - at `$.rate`"),
-            ('{"type": "hello", "to": "cellar"}', "nobody answers 'cellar'"),
+            ('{"type": "hello", "to": "cellar"}', "nobody answers that name or number"),
             ("", "nothing came within 1 s"),
         ):
             async with dial(url) as socket:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 SUBPROTOCOL, BEARER = "voice.raw", "bearer."
 """A browser can set no header: it offers these two subprotocols, the second with the token behind it."""
+LONGEST_ORIGIN = 100
+"""Characters of a stranger's in a log line."""
 WHOLE_FILES_LEAD_SECONDS = 600.0
 
 
@@ -74,7 +76,7 @@ class RawEndpoint:
             raise Refused(403, "VOICE_RAW_TOKEN is not set")
         origin = websocket.headers.get("origin")
         if origin is not None and not {origin, "*"} & self._origins:
-            raise Refused(403, f"the origin {origin!r} is not among VOICE_RAW_ORIGINS")
+            raise Refused(403, f"the origin {origin[:LONGEST_ORIGIN]!r} is not among VOICE_RAW_ORIGINS")
         if not any(hmac.compare_digest(token.encode(), self._token.encode()) for token in _tokens(websocket)):
             raise Refused(403, "no token, or not the right one")
 
@@ -82,7 +84,7 @@ class RawEndpoint:
         try:
             handler = self._route(await media.open())
             if handler is None:
-                raise HelloError(f"nobody answers {media.info.called_number!r}")
+                raise HelloError("nobody answers that name or number")  # in the log, it would be somebody's
         except HelloError as error:
             self._refusals.warning("raw-audio socket closed", str(error))
             media.refuse("bad_hello", str(error))

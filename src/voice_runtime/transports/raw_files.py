@@ -27,6 +27,9 @@ MAX_WAITING: Final = 4
 """Files that wait for their answers: a client that sends more does not wait for any."""
 MAX_SECONDS: Final = 120.0
 """Longest file, and longest answer."""
+MIN_RATE: Final = 4000
+MAX_RATE: Final = 96_000
+"""Hz. The answer has the rate of the question: with any rate that a header can name, it would fill the memory."""
 SPEED: Final = 8
 """So many times as fast as it was spoken a file is handed to the recogniser."""
 STEP_SECONDS: Final = 0.02
@@ -91,8 +94,8 @@ class FilesLine:
         if isinstance(event, StateChanged):
             self._state = event.state
             self._news.set()
-        elif isinstance(event, CallEnded) and self._awaited:
-            self._answer()  # the call ended before it was done: this is all there is
+        elif isinstance(event, CallEnded) and self._awaited:  # before it was done: this is all there is
+            self._answer(len(self._said), wav_of(bytes(self._said), self._rate))
 
     # -- one file after the other ----------------------------------------------------------------------------------
 
@@ -123,7 +126,11 @@ class FilesLine:
                     await self._quiet(DONE_SECONDS)
         except TimeoutError:
             pass  # nothing was understood, or nothing is to be said
-        self._answer()
+        said = bytes(self._said)
+        with time_held(self._loop, "writing a file"):
+            answer = await asyncio.to_thread(wav_of, said, self._rate)
+        if self._awaited:
+            self._answer(len(said), answer)
 
     async def _say(self, ulaw: bytes) -> None:
         ulaw += bytes([SILENCE_BYTE]) * int(SILENCE_SECONDS * SAMPLE_RATE)
@@ -132,10 +139,12 @@ class FilesLine:
             self._microphone.hear(ulaw[start : start + step])
             await asyncio.sleep(STEP_SECONDS)
 
-    def _answer(self) -> None:
+    def _answer(self, size: int, file: bytes) -> None:
+        """`size`: so much of what was said is in the file."""
         self._awaited = False
-        said, self._said, self._proven = bytes(self._said), bytearray(), 0
-        self._out.put(wav_of(said, self._rate))
+        del self._said[:size]
+        self._proven = max(self._proven - size, 0)
+        self._out.put(file)
 
     async def _next(self) -> None:
         self._news.clear()
@@ -157,6 +166,8 @@ class FilesLine:
 def _read(file: bytes) -> tuple[int, bytes]:
     """The rate of a WAV file, and its audio as mu-law. Raises `AudioFormatError`."""
     wav = read_wav(file)
+    if not MIN_RATE <= wav.rate <= MAX_RATE:
+        raise AudioFormatError(f"a file has {MIN_RATE} to {MAX_RATE} Hz")
     if wav.duration > MAX_SECONDS:
         raise AudioFormatError(f"a file lasts at most {MAX_SECONDS:g} s")
     return wav.rate, to_ulaw_8k(wav)

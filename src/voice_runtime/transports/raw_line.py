@@ -19,6 +19,8 @@ GAP_SECONDS: Final = 0.8
 """After so long without audio the microphone counts as muted. Less would tear words when the network stalls."""
 AHEAD_SECONDS: Final = 2.0
 """A piece that is longer than this is not waited for to its end before silence is filled in."""
+MAX_PIECE_SECONDS: Final = 5.0
+"""Of audio in one message. Converting a longer one would hold up the other calls, and most of it would be lost."""
 
 
 class ClientLine(Protocol):
@@ -72,6 +74,8 @@ class StreamingLine:
         self._call = call
         self._out = out
         self._acknowledges = hello.marks
+        width = 1 if hello.encoding == "mulaw" else 2
+        self._longest = int(MAX_PIECE_SECONDS * hello.hz) * width
         self._from_client = FromClient(hello.encoding, hello.hz)
         self._to_client = ToClient(hello.encoding, hello.hz)
         self._microphone = Microphone(call)
@@ -81,10 +85,11 @@ class StreamingLine:
         self._echoes: set[asyncio.TimerHandle] = set()
 
     def heard(self, data: bytes) -> None:
-        if data:
+        if 0 < len(data) <= self._longest:
             self._microphone.hear(self._from_client.process(data))
         else:
-            self._out.put(encode("error", code="bad_audio", message="a message without audio, or a too large one"))
+            why = f"a message without audio, or with more than {MAX_PIECE_SECONDS:g} s of it"
+            self._out.put(encode("error", code="bad_audio", message=why))
 
     def mark_played(self, name: str) -> None:
         self._call.signal_mark_received(name)

@@ -65,6 +65,7 @@ class BadMessage(msgspec.Struct, frozen=True):
 
 ClientMessage: TypeAlias = Hello | MarkPlayed | KeyPressed | Hangup | BadMessage
 
+MAX_REASON: Final = 200
 _KINDS: Final[dict[str, type[Hello] | type[MarkPlayed] | type[KeyPressed] | type[Hangup]]] = {
     "hello": Hello,
     "mark": MarkPlayed,
@@ -93,7 +94,7 @@ def decode(text: str) -> ClientMessage:
     try:
         return msgspec.convert(fields, found)
     except msgspec.ValidationError as error:
-        return BadMessage(str(error), hello=found is Hello)
+        return BadMessage(str(error)[:MAX_REASON], hello=found is Hello)  # it may quote what was sent
 
 
 def encode(kind: str, **fields: Any) -> str:
