@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeAlias, cast
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from voice_runtime.admission import Places
-from voice_runtime.clock import time_held
 from voice_runtime.errors import CallHangupError
 from voice_runtime.events import CallEnd, EndReason
+from voice_runtime.handler import Handler, run_handler
 from voice_runtime.recording import AudioMixer
-from voice_runtime.session import BargeIn, BlockingSession, VoiceSession
+from voice_runtime.session import BargeIn, VoiceSession
 from voice_runtime.session.speaking import MARK_GRACE_SECONDS
 from voice_runtime.telemetry.loop_lag import LoopLag
 from voice_runtime.telemetry.observing import CallTotals, Observe, Onlookers
 from voice_runtime.transport import CallInfo, MediaTransport
 
-__all__ = ["Handler", "Switchboard"]
+__all__ = ["Switchboard"]
 
 log = logging.getLogger(__name__)
 # The standard library's: structlog prints to stdout in a program that has not configured it.
 calls_log = logging.getLogger("voice_runtime.calls")
-
-Handler: TypeAlias = Callable[[VoiceSession], Awaitable[None]] | Callable[[BlockingSession], None]
-"""Answers a call: `async def` on the loop, or a plain `def` in a thread of its own with the same names, blocking."""
 
 HANDLER_GRACE_SECONDS = 5.0
 """How long a handler may go on tidying up after its call has ended."""
@@ -140,7 +135,7 @@ class Switchboard:
     async def _work(self, session: VoiceSession, handler: Handler) -> None:
         """Run the handler; when it is done, so is the call."""
         try:
-            await _answer(handler, session)
+            await run_handler(handler, session)
         except CallHangupError:
             if session.is_disconnected:
                 return
@@ -242,42 +237,3 @@ async def _each(call_sid: str | None, *steps: Coroutine[Any, Any, None]) -> None
     for result in await asyncio.gather(*steps, return_exceptions=True):
         if isinstance(result, Exception):
             log.error("call %s: a part of its end failed", call_sid, exc_info=result)
-
-
-async def _answer(handler: Handler, session: VoiceSession) -> None:
-    # An object may be a handler too, and so may a partial of a function.
-    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__):
-        await cast(Callable[[VoiceSession], Awaitable[None]], handler)(session)
-    else:
-        await _in_thread(handler, BlockingSession(session))
-
-
-async def _in_thread(handler: Callable[[Any], object], call: BlockingSession) -> None:
-    """Run a blocking handler in a thread of its own: never in the loop's pool, where one that hangs takes a place."""
-    loop = asyncio.get_running_loop()
-    # What it raised is a result here: a future takes no StopIteration, and CancelledError means something else to it.
-    done: asyncio.Future[BaseException | None] = loop.create_future()
-
-    def settle(failure: BaseException | None) -> None:
-        if not done.done():
-            done.set_result(failure)
-
-    def work() -> None:
-        failure: BaseException | None = None
-        try:
-            result = handler(call)
-            if inspect.iscoroutine(result):
-                result.close()
-                raise TypeError(f"{handler!r} is a plain function that returns a coroutine: make it `async def`")
-        except BaseException as error:  # carried over to the loop, where it is raised again
-            failure = error
-        try:
-            loop.call_soon_threadsafe(settle, failure)
-        except RuntimeError:
-            log.debug("a handler outlived its loop")
-
-    threading.Thread(target=work, name=f"handler-{call.call_sid}", daemon=True).start()
-    with time_held(loop, "a blocking handler"):
-        failure = await done
-    if failure is not None:
-        raise failure

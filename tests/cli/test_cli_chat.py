@@ -44,6 +44,33 @@ class Broken(Agent):
 
 broken = Broken(brain)
 
+class Unmade(Agent):
+    def __init__(self):
+        self.customers = {}
+
+unmade = Unmade()
+
+class Blocking(Agent):
+    def enter(self, call):
+        pass
+
+blocking = Blocking(brain)
+
+class Wrong(Agent):
+    async def user_turn(self, call, turn):
+        return 42
+
+wrong = Wrong(brain)
+
+def pieces(turn):
+    yield "I heard something."
+
+def whole(turn):
+    return f"I heard {turn.text}."
+
+async def nothing(turn):
+    yield None
+
 async def handler(call):
     await call.play(beep(ms=500))
     await call.say(f"{call.caller_number}?")
@@ -90,21 +117,40 @@ def test_a_handler_that_is_no_agent_answers_too() -> None:
 
 
 def test_a_brain_that_fails_is_one_line_and_an_apology() -> None:
-    """No traceback; the chat goes on."""
+    """No traceback, but the line of the program; the chat goes on, and its exit code knows."""
     result = typed("fail now\nthank you\n", "desk:agent")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert said(result)[2:4] == [
-        "error call CA-chat: a turn failed: brain: ConnectionError('the model is gone')",
+        "error call CA-chat: a turn failed: brain: ConnectionError('the model is gone') (desk.py:12)",
         "agent I am sorry, I could not get an answer to that. Could you say it again?",
     ]
     assert "agent I heard thank you." in said(result) and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("desk:nothing", "brain: TypeError('a brain yields text, not None')"),
+        ("desk:wrong", "user_turn: TypeError('it returns the turn, text, a HandOff or None, not 42')"),
+    ],
+)
+def test_what_a_brain_or_a_hook_may_not_return_is_named(target: str, why: str) -> None:
+    """In words of the contract, and whose it was."""
+    result = typed("hi\n", target)
+    assert result.exit_code == 1
+    assert f"error call CA-chat: a turn failed: {why}" in said(result)
+
+
+def test_a_function_of_a_turn_is_a_brain() -> None:
+    """It need not stream."""
+    assert "agent I heard hi." in said(typed("hi\n", "desk:whole"))
 
 
 def test_a_hook_that_fails_ends_the_chat() -> None:
     """With what it raised, the apology, and an exit code."""
     result = typed("", "desk:broken")
     assert result.exit_code == 1, result.output
-    assert "handler of call CA-chat failed: KeyError: 'customer'" in result.stdout
+    assert "handler of call CA-chat failed: KeyError: 'customer' (desk.py:" in result.stdout
     assert said(result)[-1] == "end handler_failed" and "Traceback" not in result.output
 
 
@@ -138,7 +184,11 @@ def test_for_programs() -> None:
     [
         ("nope:agent", "There is no module nope"),
         ("desk:nix", "The module desk has no nix. It has desk:agent, desk:app"),
-        ("desk:LONG", "desk:LONG is a str, and neither an agent, nor a brain"),
+        ("desk:LONG", "desk:LONG is a str, and neither a VoiceApp, an agent, a brain nor a function of a call."),
+        ("desk:Broken", "desk:Broken is the class Broken, and neither"),
+        ("desk:pieces", "desk:pieces: pieces is a plain generator: make it `async def`"),
+        ("desk:unmade", "desk:unmade: The __init__ of Unmade does not call that of Agent."),
+        ("desk:blocking", "desk:blocking: Blocking.enter is a plain `def`. Hooks are `async def`."),
         ("desk:two", "desk:two answers +1, +2, each in its own way: name the agent itself."),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 
 from voice_runtime import BlockingSession, CallHangupError, VoiceSession, switchboard, tasks
 from voice_runtime.events import CallEnded, EndReason, MarkOutcome, PlaybackOutcome, ProviderFailed
+from voice_runtime.handler import Handler
 from voice_runtime.stt import SttProvider
 from voice_runtime.transport import CallInfo, MediaSocket, SocketClosed
 from voice_runtime.transports.twilio_ws import TwilioStream
@@ -65,7 +66,7 @@ async def frames(text: str) -> AsyncIterator[bytes]:
 
 
 async def carried(
-    handler: switchboard.Handler,
+    handler: Handler,
     *,
     tts: object = None,
     session: VoiceSession | None = None,

@@ -17,9 +17,9 @@ from voice_runtime.agent import Agent, Limits
 from voice_runtime.audio import Resampler, WavWriter, decode_ulaw, read_wav, to_ulaw_8k
 from voice_runtime.audio.spelling import read_spelling, spell
 from voice_runtime.clock import LoopClock
+from voice_runtime.handler import Handler
 from voice_runtime.llm import AgentItem, History, Item, Turn, UserItem
 from voice_runtime.mock import MockStt, MockTts
-from voice_runtime.switchboard import Handler
 
 
 def app_of(handler: Handler) -> VoiceApp:

@@ -68,6 +68,7 @@ from voice_runtime.events import (
     UtteranceFinished,
     UtteranceStarted,
 )
+from voice_runtime.handler import Handler
 from voice_runtime.llm import AgentItem, HandOffItem, History, Part, ToolItem, Turn, Usage, UserItem, messages
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.providers import SttProvider as OldSttProvider
@@ -77,7 +78,6 @@ from voice_runtime.session import Transcript, Utterance
 from voice_runtime.simulator import CallRecord, Carrier, Line, Phone, listens, presses, talks
 from voice_runtime.stt import SttFault, SttWithSpeechStart
 from voice_runtime.stt_tee import SttTee
-from voice_runtime.switchboard import Handler
 from voice_runtime.testing import Fail, PhoneTests, ScriptedBrain, TalkTurn, UseTool, Wait, talk
 from voice_runtime.transport import CallControl, CarrierTransport, SmsTransport
 from voice_runtime.transports.twilio_call import (

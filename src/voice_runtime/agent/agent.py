@@ -17,6 +17,7 @@ from voice_runtime.agent.conversation import Conversation
 from voice_runtime.agent.hand_off import HandOff
 from voice_runtime.agent.manners import Limits, Phrases
 from voice_runtime.agent.sounds import Sounds
+from voice_runtime.errors import ConfigurationError
 from voice_runtime.llm import AgentItem, EndOfTurnModel, History, Turn
 from voice_runtime.session import VoiceSession
 from voice_runtime.tools import Tool
@@ -92,8 +93,20 @@ class Agent(Generic[C]):
         """Hold the conversation; returns when the call has ended."""
         await self.conversation(call).hold()
 
+    def check(self) -> None:
+        """Raises `ConfigurationError` for a subclass that could not answer a call."""
+        kind = type(self).__name__
+        if "brain" not in vars(self):
+            raise ConfigurationError(
+                f"The __init__ of {kind} does not call that of Agent.", remedy="super().__init__(brain, ...) does."
+            )
+        for hook in (self.enter, self.exit, self.user_turn, self.agent_turn):
+            if not inspect.iscoroutinefunction(inspect.unwrap(hook)):
+                raise ConfigurationError(f"{kind}.{hook.__name__} is a plain `def`.", remedy="Hooks are `async def`.")
+
     def conversation(self, call: VoiceSession) -> Conversation:
         """What is to hold it, for whoever wants to look into it meanwhile."""
+        self.check()
         return Conversation(self, call)
 
     def context_of(self, call: VoiceSession) -> C:

@@ -17,11 +17,17 @@ AnyBrain: TypeAlias = Brain | Callable[[Turn], Awaitable[str]] | Callable[[Turn]
 
 
 def as_brain(given: AnyBrain, threads: Executor) -> Brain:
-    """One that streams. Raises `TypeError` for a plain generator, which would hold up every call."""
-    if inspect.isgeneratorfunction(given):
-        raise TypeError(f"{given.__name__} is a plain generator: make it `async def`")
-    if inspect.iscoroutinefunction(given):
-        return _Whole(given)
+    """One that streams. Raises `TypeError` for what is no brain: a plain generator, say, would hold up every call."""
+    name = getattr(given, "__name__", type(given).__name__)
+    if isinstance(given, type):
+        raise TypeError(f"{name} is a class: a brain is one of it, {name}(...)")
+    if not callable(given):
+        raise TypeError(f"a {name} is no brain: that is an `async def` that is given a turn and yields text")
+    called = given if inspect.isroutine(given) else type(given).__call__
+    if inspect.isgeneratorfunction(given) or inspect.isgeneratorfunction(called):
+        raise TypeError(f"{name} is a plain generator: make it `async def`")
+    if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(called):
+        return _Whole(cast(Callable[[Turn], Awaitable[str]], given))
     if inspect.isroutine(given) and not inspect.isasyncgenfunction(given):
         return _InThread(cast(Callable[[Turn], Any], given), threads)
     return cast(Brain, given)
@@ -43,8 +49,8 @@ class _InThread:
 
     async def __call__(self, turn: Turn) -> AsyncIterator[Part]:
         answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, turn)
-        if isinstance(answer, str):
-            yield answer
-        else:
+        if hasattr(answer, "__aiter__"):
             async for part in answer:
                 yield part
+        else:
+            yield answer

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 from voice_runtime.agent.asking import Asking
 from voice_runtime.agent.edits import edited
@@ -54,6 +54,7 @@ class _Turn:
     queued: bool = False
     worded: bool = False  # the brain has said something
     last: bool = False  # with this answer, the call ends
+    asks: str = "brain"  # whom, for the report of a failure
     over: bool = False
     held: list[str] | None = None  # what its brain says while the caller is asked something
 
@@ -264,7 +265,7 @@ class Thinking:
         except Exception as error:  # whatever a brain raises: the caller hears an apology, and the call goes on
             await turn.toolset.committed()  # what fails in a turn that turns out to be none has not failed
             log.error("call %s: the brain failed", self._call.call_sid, exc_info=error)
-            self._give_up(turn, f"brain {error}" if isinstance(error, ProviderError) else f"brain: {error!r}")
+            self._give_up(turn, f"brain {error}" if isinstance(error, ProviderError) else f"{turn.asks}: {error!r}")
         else:
             if turn.held is None:  # else it is over when the caller has answered
                 turn.reply.close()
@@ -290,8 +291,10 @@ class Thinking:
     async def _ask(self, turn: _Turn) -> bool:
         """Have the turn answered. Whether another agent is to do so."""
         agent = self._agent
+        turn.asks = "user_turn"
         match await agent.user_turn(self._call, self._shown(turn)):
             case Turn() as given:
+                turn.asks = "brain"
                 async with closing(self._measured.timed(turn.number, agent.brain(given))) as parts:
                     with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
                         await self._read(turn, edited(parts, partial(agent.edit, self._call)), pauses)
@@ -309,8 +312,8 @@ class Thinking:
                 turn.reply.feed(text)
             case None:
                 pass
-            case never:
-                assert_never(never)
+            case other:  # the hook is the program's
+                raise TypeError(f"it returns the turn, text, a HandOff or None, not {other!r}")
         return False
 
     def _shown(self, turn: _Turn) -> Turn:
@@ -340,8 +343,8 @@ class Thinking:
                     self._call.hub.publish(used)
                 case ProviderSwitched() | ProviderRecovered():
                     self._call.hub.publish(replace(part, at=self._call.elapsed()))
-                case _:
-                    assert_never(part)
+                case _:  # a brain is the program's: it may yield anything
+                    raise TypeError(f"a brain yields text, not {part!r}")
 
     def _record(self, turn: _Turn, item: ToolItem) -> None:
         if turn.key is None:

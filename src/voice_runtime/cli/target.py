@@ -15,15 +15,17 @@ from typing import Any, NoReturn, cast
 
 from starlette.applications import Starlette
 
+import voice_runtime
 from voice_runtime.agent import Agent
 from voice_runtime.cli.output import FAILED, give_up
 from voice_runtime.cli.parrot import parrot
-from voice_runtime.llm import Brain
+from voice_runtime.errors import ConfigurationError
+from voice_runtime.handler import Handler, check_handler
+from voice_runtime.llm import Brain, Turn
 from voice_runtime.server.app import ANY_NUMBER
 from voice_runtime.server.voice_app import VoiceApp
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
-from voice_runtime.switchboard import Handler
 
 __all__ = ["Answerer", "Speech", "load_answerer", "load_target"]
 
@@ -52,9 +54,7 @@ def load_target(target: str | None, speech: Speech) -> VoiceApp:
         return found
     if isinstance(found, Starlette):
         give_up(f"{target} is a web application, not a VoiceApp. Serve it with an ASGI server such as uvicorn.")
-    if isinstance(found, type) or not callable(found):
-        give_up(f"{target} is {_kind(found)}, and neither a VoiceApp nor a function that answers a call.")
-    return _wrapped(cast(Handler, found), speech)
+    return _wrapped(_handler(found, target), speech)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,31 @@ def load_answerer(target: str) -> Answerer:
         if len(handlers) > 1 and ANY_NUMBER not in handlers:
             give_up(f"{target} answers {', '.join(handlers)}, each in its own way: name the agent itself.")
         return Answerer(handler, found.session)
+    return Answerer(_handler(found, target))
+
+
+def _handler(found: object, target: str) -> Handler:
+    """A handler, or an agent around a brain."""
     if isinstance(found, type) or not callable(found):
-        give_up(f"{target} is {_kind(found)}, and neither an agent, nor a brain, nor a VoiceApp.")
-    if inspect.isasyncgenfunction(found) or inspect.isasyncgenfunction(type(found).__call__):
-        return Answerer(Agent(cast(Brain, found)))
-    return Answerer(cast(Handler, found))
+        give_up(f"{target} is {_kind(found)}, and neither a VoiceApp, an agent, a brain nor a function of a call.")
+    try:
+        if _is_brain(found):
+            return Agent(cast(Brain, found))
+        check_handler(found)
+    except (ConfigurationError, TypeError) as error:
+        give_up(f"{target}: {error}")
+    return cast(Handler, found)
+
+
+def _is_brain(found: Callable[..., Any]) -> bool:
+    """A stream, or a function of a turn: it says so by its annotation, or by the name."""
+    called = found if inspect.isroutine(found) else type(found).__call__
+    if inspect.isasyncgenfunction(called):
+        return True
+    if isinstance(found, Agent):
+        return False
+    taken = [one for one in inspect.signature(found).parameters.values() if one.default is one.empty][:1]
+    return any(one.name == "turn" or one.annotation in (Turn, "Turn") for one in taken)
 
 
 def _wrapped(handler: Handler, speech: Speech) -> VoiceApp:
@@ -138,9 +158,8 @@ def _broken(name: str, error: Exception) -> NoReturn:
 
 def _frames(error: Exception, name: str) -> list[traceback.FrameSummary]:
     """Where in the program it happened: the importing machinery and ourselves left out."""
-    ours = (__file__, importlib.__file__)
-    frames = traceback.extract_tb(error.__traceback__)
-    return [frame for frame in frames if frame.filename not in ours and not frame.filename.startswith("<frozen")]
+    ours = (str(Path(voice_runtime.__file__).parent), importlib.__file__, "<frozen")
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)]
 
 
 def _candidates(module: object, name: str) -> str:

@@ -16,6 +16,7 @@ from starlette.routing import WebSocketRoute
 
 from voice_runtime.admission import Readiness
 from voice_runtime.clock import Clock
+from voice_runtime.handler import Handler
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.media import RAW_SUFFIX, MediaEndpoint
 from voice_runtime.server.metrics import MetricsRoute, metrics_of
@@ -24,7 +25,7 @@ from voice_runtime.server.recordings import recording_of
 from voice_runtime.server.webhooks import SmsHandler, StatusHandler, Webhooks
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
-from voice_runtime.switchboard import Handler, Switchboard
+from voice_runtime.switchboard import Switchboard
 from voice_runtime.tasks import TaskOwner
 from voice_runtime.telemetry.loop_lag import LoopLag
 from voice_runtime.telemetry.loop_watch import watched

@@ -12,11 +12,12 @@ from starlette.websockets import WebSocket
 
 from voice_runtime.errors import CallLimitError
 from voice_runtime.events import AnsweredBy, Direction
+from voice_runtime.handler import Handler
 from voice_runtime.server.gate import Gate, Refused
 from voice_runtime.server.socket import AsgiSocket
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
-from voice_runtime.switchboard import Handler, Switchboard
+from voice_runtime.switchboard import Switchboard
 from voice_runtime.telemetry.repeated import Repeated
 from voice_runtime.transport import CallControl, CallInfo, MediaSocket
 from voice_runtime.transports.twilio_ws import HandshakeError, TwilioStream

@@ -11,11 +11,12 @@ from starlette.websockets import WebSocket
 
 from voice_runtime import audio
 from voice_runtime.errors import CallLimitError
+from voice_runtime.handler import Handler
 from voice_runtime.server.gate import Refused
 from voice_runtime.server.socket import AsgiSocket
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
-from voice_runtime.switchboard import Handler, Switchboard
+from voice_runtime.switchboard import Switchboard
 from voice_runtime.telemetry.repeated import Repeated
 from voice_runtime.transport import CallInfo
 from voice_runtime.transports.raw_ws import HelloError, RawLimits, RawStream

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from voice_runtime.clock import Clock
 from voice_runtime.errors import ConfigurationError, MissingSettingError
 from voice_runtime.fallback.names import stt_called, tts_called
+from voice_runtime.handler import Handler, check_handler
 from voice_runtime.phrase_cache import PhraseCache
 from voice_runtime.server.app import ANY_NUMBER, create_app, new_switchboard
 from voice_runtime.server.metrics import metrics_of
@@ -22,7 +23,7 @@ from voice_runtime.server.webhooks import CallStatus, SmsHandler, StatusHandler,
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
 from voice_runtime.stt import SttProvider
-from voice_runtime.switchboard import Handler, Switchboard
+from voice_runtime.switchboard import Switchboard
 from voice_runtime.transport import CarrierTransport, create_transport
 from voice_runtime.transports.twilio_sms import SmsStatus
 from voice_runtime.tts import StreamingTts, TtsProvider
@@ -86,9 +87,15 @@ class VoiceApp:
     # -- what the program registers ------------------------------------------------------------------------------------
 
     def call(self, number: str | None = None) -> Callable[[H], H]:
-        """Answer calls with the decorated function: all of them, or those to (and placed from) one number of ours."""
+        """Answer calls with the decorated function: all of them, or those to (and placed from) one number of ours.
+
+        Raises `ConfigurationError` for what is no handler.
+        """
+        if number is not None and not isinstance(number, str):
+            raise ConfigurationError("`call` takes a number of ours, or nothing.", remedy="Write @app.call().")
 
         def register(handler: H) -> H:
+            check_handler(handler)
             key = number or ANY_NUMBER
             if key in self._handlers:
                 raise ConfigurationError(

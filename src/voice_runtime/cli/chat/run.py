@@ -45,7 +45,7 @@ class Chat:
 
 
 def run_chat(chat: Chat) -> int:
-    """Returns the exit code: 1 when the agent failed, or a typed line could not be done."""
+    """Returns the exit code: 1 when the agent failed, if only in one turn, or a typed line could not be done."""
     patient = not sys.stdin.isatty()
     screen = ChatScreen(Console(stderr=chat.as_json, highlight=False), verbose=chat.verbose, typed=not patient)
     start_logging(chat.log_level or "error", None)
@@ -53,7 +53,7 @@ def run_chat(chat: Chat) -> int:
     with errors_shown(screen) if chat.log_level is None else nullcontext(), asyncio.Runner() as runner:
         end, failures = runner.run(_call(chat, answerer, screen, patient=patient))
     screen.ended(end)
-    ok = end.reason not in _FAILED and not failures
+    ok = end.reason not in _FAILED and not failures and not screen.failed_turns
     if chat.as_json:
         told = {"reason": end.reason.value, "fault": end.fault.value, "detail": end.detail}
         show_json({"ok": ok, "end": told, "transcript": screen.facts()})

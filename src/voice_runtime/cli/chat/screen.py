@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sysconfig
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+import voice_runtime
 from voice_runtime.cli.simulate.screen import Screen
 from voice_runtime.events import (
     CallEnd,
@@ -21,11 +25,14 @@ from voice_runtime.events import (
     ToolFinished,
     ToolStarted,
     TurnMeasured,
+    TurnOutcome,
     UtteranceFinished,
 )
 from voice_runtime.session import VoiceSession
 
 __all__ = ["ChatScreen", "errors_shown"]
+
+_LIBRARY = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,7 @@ class ChatScreen:
         self._sentence = ""  # as far as it was heard
         self._call: VoiceSession | None = None
         self._entries: list[_Entry] = []
+        self.failed_turns = 0
         self.say = self._screen.say
 
     def follow(self, call: VoiceSession) -> None:
@@ -94,6 +102,7 @@ class ChatScreen:
             case FloorChanged(state=state):
                 self._line("state", state.value, "dim", shown=self._verbose)
             case TurnMeasured(latency_ms=latency, outcome=outcome):
+                self.failed_turns += outcome is TurnOutcome.FAILED
                 stages = ", ".join(f"{stage.stage.value} {stage.ms:.0f}" for stage in event.stages if stage.ms >= 1)
                 first = "no sound" if latency is None else f"first sound after {latency:.0f} ms"
                 text = f"{outcome.value}, {first}" + (f" ({stages})" if stages else "")
@@ -125,10 +134,23 @@ class _OneLine(logging.Handler):
     def __init__(self, screen: ChatScreen) -> None:
         super().__init__(logging.ERROR)
         self._screen = screen
+        self._where = ""  # in the program the brain has failed
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
+        where = "" if error is None else _where(error)
         if record.name == "voice_runtime.agent.thinking":
+            self._where = where
             return  # what becomes of the turn is told next, with the error
         why = "" if error is None else f": {type(error).__name__}: {' '.join(str(error).split())}"
-        self._screen.failed(" ".join(record.getMessage().split()) + why.removesuffix(": "))
+        where, self._where = where or self._where, ""
+        self._screen.failed(" ".join(record.getMessage().split()) + why.removesuffix(": ") + where)
+
+
+def _where(error: BaseException) -> str:
+    """The line of the program, if it was in the program."""
+    ours = str(Path(voice_runtime.__file__).parent)
+    frames = [
+        one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith((ours, *_LIBRARY))
+    ]
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
