@@ -7,6 +7,8 @@ pytest_plugins = ["pytester", "voice_runtime.testing.plugin"]
 
 # A test that wants a voice detector says so: loading a model for every application would cost minutes.
 os.environ.setdefault("VOICE_VAD", "none")
+# A server in a test turns nobody away because the machine is busy: the tests of that say so.
+os.environ.setdefault("VOICE_MAX_LOOP_LAG_MS", "0")
 
 
 def pytest_collection_finish() -> None:

@@ -57,7 +57,8 @@ class Served:
 
     def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
         machine = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-        environment = {**machine, "TWILIO_AUTH_TOKEN": TOKEN, "VOICE_PUBLIC_URL": PUBLIC, **settings}
+        ours = {"TWILIO_AUTH_TOKEN": TOKEN, "VOICE_PUBLIC_URL": PUBLIC, "VOICE_MAX_LOOP_LAG_MS": "0"}
+        environment = {**machine, **ours, **settings}
         self.process = subprocess.Popen(
             [sys.executable, "-B", "-c", CODE, "serve", *arguments, "--port", "0", "--json-logs"],
             cwd=folder,

@@ -31,6 +31,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     for name in os.environ:
         if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("VOICE_MAX_LOOP_LAG_MS", "0")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.chdir(tmp_path)

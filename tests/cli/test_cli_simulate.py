@@ -115,7 +115,7 @@ def test_the_same_script_three_times_at_once(run: Run, tmp_path: Path) -> None:
 def test_the_application_calls_and_a_script_answers(run: Run, foreign: str, tmp_path: Path) -> None:
     """Through Twilio's own client, at the address that the command prints; what the script waits for in vain is 1."""
     (tmp_path / "answers.py").write_text(
-        'async def caller(line):\n    await line.hears("hello")\n    await line.hears("goodbye", timeout=0.5)\n'
+        'async def caller(line):\n    await line.hears("hello")\n    await line.hears("goodbye", timeout=1.5)\n'
     )
     port = free_port()
 
@@ -127,7 +127,7 @@ def test_the_application_calls_and_a_script_answers(run: Run, foreign: str, tmp_
     placing.join(30)
     assert result.exit_code == 1
     assert f"TWILIO_API_BASE_URL=http://127.0.0.1:{port}" in result.stdout
-    assert "failed: did not hear 'goodbye' within 0.5 s, but 'there'" in result.stdout
+    assert "failed: did not hear 'goodbye' within 1.5 s, but 'there'" in result.stdout
     assert Path("call.svg").read_text().startswith("<svg")
 
 

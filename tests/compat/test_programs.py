@@ -86,6 +86,7 @@ async def world(speed: float) -> AsyncIterator[World]:
             "TWILIO_API_BASE_URL": api,
             "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
             "TWILIO_PHONE_NUMBER": OURS,
+            "VOICE_MAX_LOOP_LAG_MS": "0",
             "VOICE_SERVER_PORT": str(port),
             "VOICE_STREAM_URL": PUBLIC.replace("https", "wss"),
         }

@@ -24,7 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from voice_runtime.wire.signature import sign
 
 LIVE = 20
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(180)]
 
 PROGRAM = """
 import asyncio

@@ -249,7 +249,7 @@ async def test_a_stalled_rest_endpoint_does_not_keep_a_call() -> None:
     from voice_runtime.simulator.rest import Fault as RestFault
 
     async with phone_system(tts=MockTts(), changes={"twilio_http_timeout": 0.2}) as system:
-        system.carrier.rest.fail_always(RestFault.stall(5))
+        system.carrier.rest.fail_always(RestFault.stall(30))
 
         @system.app.call()
         async def answer(call: VoiceSession) -> None:
@@ -258,7 +258,7 @@ async def test_a_stalled_rest_endpoint_does_not_keep_a_call() -> None:
         began = time.monotonic()
         record = await system.call(listens(300))
         system.carrier.rest.fail_always(None)
-    assert time.monotonic() - began < 4 and record.ended_by == "twiml"
+    assert time.monotonic() - began < 20 and record.ended_by == "twiml"
     assert MockTts.render("bye") in record.ear
 
 

@@ -138,3 +138,20 @@ def test_a_virtual_loop_is_an_event_loop() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run(main(), VirtualLoop)
+
+
+def test_on_a_machine_that_does_not_keep_up_scaled_time_passes_more_slowly() -> None:
+    """What blocks the loop for 20 simulated seconds makes nobody late by more than one."""
+
+    async def main() -> list[float]:
+        loop = asyncio.get_running_loop()
+        times = [loop.time()]
+        loop.call_later(1, lambda: times.append(loop.time()))
+        time.sleep(0.2)
+        times.append(loop.time())
+        await asyncio.sleep(2)
+        return [*times, loop.time()]
+
+    began, after, timer, end = run(main(), lambda: ScaledLoop(100))
+    assert began <= after <= began + 1.1 and began + 1 <= timer <= began + 2.2
+    assert after + 2 <= end < began + 20

@@ -6,6 +6,7 @@ On both, `loop.time()`, `asyncio.sleep` and every timeout go by simulated second
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import time
 from collections import Counter
@@ -23,6 +24,8 @@ PATIENCE_SECONDS: Final = 30.0
 """How long (really) work outside the loop may hold up simulated time."""
 GRACE_SECONDS: Final = 1.0
 """How long (really) a loop without anything to do waits for a thread that it knows nothing of."""
+LATE_SECONDS: Final = 0.01
+"""By how much (really) the machine may be late before scaled time waits for it."""
 NETWORK_SECONDS: Final = 0.001
 """How long (really) a message from one socket of this machine to another may take: time waits for it."""
 
@@ -58,20 +61,36 @@ class _Selector(selectors.BaseSelector):
 
 
 class ScaledLoop(asyncio.SelectorEventLoop):
-    """`speed` simulated seconds pass in each real one. For real sockets, when both ends live on this loop."""
+    """`speed` simulated seconds pass in each real one. For real sockets, when both ends live on this loop.
+
+    When the machine does not keep up, time passes more slowly instead: nobody on the loop is late because of it.
+    """
 
     def __init__(self, speed: float = 10.0) -> None:
         if speed <= 0:
             raise ValueError("time passes: speed must be more than 0")
         self.speed = speed
         self._began = time.monotonic()
+        self._until = math.inf
         super().__init__(_Selector(self._select))
 
     def time(self) -> float:
+        return min(self._time(), self._until)
+
+    def _time(self) -> float:
         return (time.monotonic() - self._began) * self.speed
 
     def _select(self, real: selectors.BaseSelector, timeout: float | None) -> list[Any]:
-        return real.select(timeout and timeout / self.speed)
+        self._not_after(self._until)
+        latest = math.inf if timeout is None else self._time() + timeout + LATE_SECONDS * self.speed
+        ready = real.select(timeout and timeout / self.speed)
+        self._not_after(latest)
+        self._until = self._time() + LATE_SECONDS * self.speed
+        return ready
+
+    def _not_after(self, latest: float) -> None:
+        """The time by now is at most `latest`: what is more has not been."""
+        self._began += max(0.0, self._time() - latest) / self.speed
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
