@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from agent_world import Remembering, ear, says
 
 from voice_runtime import VoiceApp, VoiceSession
@@ -66,3 +68,20 @@ def test_a_cough_at_the_end_of_a_goodbye_does_not_keep_the_call(phone: PhoneTest
         record = phone.call(desk(agent), caller)
         assert agent.end is not None and agent.end.reason is EndReason.AGENT_HUNG_UP
         assert ear(record, whole=True) == "all right. goodbye then."
+
+
+def test_a_noise_before_the_greeting_is_not_answered(phone: PhoneTests) -> None:
+    """The caller hears that they have to wait, and the greeting; not that they were not understood."""
+
+    class Slow(Remembering):
+        async def enter(self, call: VoiceSession) -> None:
+            await asyncio.sleep(5.0)
+
+    async def caller(line: Line) -> None:
+        await line.pause(0.3)
+        await line.say(COUGH * 4, "(noise)")
+        await line.hear_out(quiet_ms=3500)
+
+    record = phone.call(desk(Slow(ScriptedBrain(), greeting="hello.")), caller)
+    assert "understand" not in ear(record)
+    assert ear(record).endswith("hello.")

@@ -360,7 +360,7 @@ class Conversation:
 
     def _unheard(self, times: int) -> None:
         """The caller has spoken, and no words came of it."""
-        if self._floor.state is not State.LISTENING:
+        if self._floor.state is not State.LISTENING or not self._seat.begun:
             return
         if times > self._agent.limits.failures:
             self._ending.failed("stt: no words for a voice")
