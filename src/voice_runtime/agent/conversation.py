@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
+from voice_runtime.agent.answering import Answering
 from voice_runtime.agent.asking import Questions
 from voice_runtime.agent.deafness import Deafness
 from voice_runtime.agent.ears import Ears
@@ -77,14 +78,13 @@ class Conversation:
         self._mouth = Mouth(call, self.history, tell=self._tell, start=self._start, on_spoken=self._spoken)
         self._tools = Toolbox(agent, (call, self), call, self.history, hand_off=self._seat.ask_for)
         self._memory = Memory(self._seat, call, self._start)
+        answering = Answering(self._seat, call, self.history, self._memory, self._tools, self._measured)
         self._thinking = Thinking(
             self._seat,
             call,
             self.history,
-            self._memory,
             self._mouth,
-            self._tools,
-            self._measured,
+            answering,
             tell=self._tell,
             start=self._start,
             failed=self._failed,

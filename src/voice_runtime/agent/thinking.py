@@ -5,26 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from voice_runtime.agent.answering import Answering
 from voice_runtime.agent.asking import Asking
-from voice_runtime.agent.edits import edited
-from voice_runtime.agent.hand_off import HandOff
-from voice_runtime.agent.memory import Memory
+from voice_runtime.agent.brain_turn import NO_TURN, BrainTurn
 from voice_runtime.agent.mouth import Mouth, Start
-from voice_runtime.agent.pauses import Pauses
 from voice_runtime.agent.reply import Reply, Wanted, reply_of
 from voice_runtime.agent.seat import Seat
-from voice_runtime.agent.stopwatch import TurnWatch
-from voice_runtime.agent.toolbox import Toolbox, TurnTools, recorded
 from voice_runtime.errors import ProviderError
-from voice_runtime.events import PlaybackOutcome, ProviderRecovered, ProviderSwitched, TokensUsed
-from voice_runtime.llm import History, Part, ToolItem, Turn, Usage, UserItem
+from voice_runtime.events import PlaybackOutcome
+from voice_runtime.llm import History, UserItem
 from voice_runtime.session import VoiceSession
-from voice_runtime.session.synthesis import closing
 from voice_runtime.turns import events as on
 from voice_runtime.turns.verbalise import language_for, verbalise
 
@@ -33,36 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Thinking"]
 
-NO_TURN = 0
-"""The floor counts from 1: an answer that comes when the caller has the floor is the agent's own accord."""
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class _Turn:
-    """A turn that is begun."""
-
-    number: int
-    asked: UserItem
-    reply: Reply
-    fillers: deque[str]
-    toolset: TurnTools = field(init=False)
-    work: asyncio.Task[None] | None = None
-    key: int | None = None  # in the history, once it is committed
-    tools: list[ToolItem] = field(default_factory=list)  # used before that
-    queued: bool = False
-    worded: bool = False  # the brain has said something
-    last: bool = False  # with this answer, the call ends
-    asks: str = "brain"  # whom, for the report of a failure
-    over: bool = False
-    held: list[str] | None = None  # what its brain says while the caller is asked something
-
-    def feed(self, text: str) -> None:
-        if self.held is None:
-            self.reply.feed(text)
-        else:
-            self.held.append(text)
 
 
 class Thinking:
@@ -73,10 +38,8 @@ class Thinking:
         seat: Seat,
         call: VoiceSession,
         history: History,
-        memory: Memory,
         mouth: Mouth,
-        tools: Toolbox,
-        measured: TurnWatch,
+        answering: Answering,
         *,
         tell: Callable[[on.Event], None],
         start: Start,
@@ -85,15 +48,13 @@ class Thinking:
         self._seat = seat
         self._call = call
         self._history = history
-        self._memory = memory
         self._mouth = mouth
-        self._measured = measured
-        self._tools = tools
+        self._answering = answering
         self._tell = tell
         self._start = start
         self._failed = failed
-        self._turn: _Turn | None = None
-        self._parked: _Turn | None = None  # it waits for the caller's answer to a question
+        self._turn: BrainTurn | None = None
+        self._parked: BrainTurn | None = None  # it waits for the caller's answer to a question
 
     @property
     def _agent(self) -> Agent[Any]:
@@ -112,8 +73,10 @@ class Thinking:
         if self._turn is not None and self._turn.number == NO_TURN and not self._turn.over:
             self.cancel()  # nobody else does so
         self._seat.new_turn()
-        self._turn = turn = _Turn(number, asked, reply_of(self._agent), deque(self._agent.phrases.fillers))
-        turn.toolset = self._toolset(turn)
+        self._turn = turn = BrainTurn(
+            number, asked, reply_of(self._agent), deque(self._agent.phrases.fillers), self._mouth
+        )
+        turn.toolset = self._answering.toolset(turn, partial(self._hand_over, turn))
         if wanted:
             work = self._think(turn) if asking is None else self._converse(turn, asking)
             turn.work = self._start(f"turn-{number}", work)
@@ -136,7 +99,7 @@ class Thinking:
         """Nobody wants the answer, or the rest of it."""
         if self._turn is not None:
             self._turn.reply.cancel()
-            self._stop(self._turn)
+            self._turn.stop()
 
     def correct(self, number: int, text: str) -> None:
         """The caller said this instead."""
@@ -174,11 +137,11 @@ class Thinking:
         turn = self._turn
         assert turn is not None, "only a brain's text is awaited"
         if turn.fillers:
-            self._hold(turn, turn.fillers.popleft())
+            turn.hold(turn.fillers.popleft())
         elif turn.toolset.busy and self._agent.phrases.fillers:  # which has a time limit of its own
-            self._hold(turn, self._agent.phrases.fillers[-1])
+            turn.hold(self._agent.phrases.fillers[-1])
         else:
-            self._stop(turn)
+            turn.stop()
             self._give_up(turn, "brain: no answer in time")
 
     def filler(self, reply: Reply, ready: Callable[[str], bool]) -> str:
@@ -199,12 +162,12 @@ class Thinking:
         turn.reply.hand_over(self._agent)  # what its brain has said up to now is said before
         turn.reply.interject(prompt)
         turn.reply.close()
-        self._queue_if_ready(turn)
+        turn.queue_if_ready()
         turn.held, turn.over, self._parked = [], True, turn
         self._tell(on.ThinkingEnded(turn.number))
         return True
 
-    def resume(self, into: _Turn | None = None) -> None:
+    def resume(self, into: BrainTurn | None = None) -> None:
         """Let the turn that waits go on, as the answer to this one; without one, of its own accord."""
         turn, self._parked = self._parked, None
         if turn is None:
@@ -222,16 +185,14 @@ class Thinking:
         if turn.work is None or turn.work.done():
             turn.reply.close()
             self._over(turn)
-        self._queue_if_ready(turn)
+        turn.queue_if_ready()
 
-    async def _converse(self, turn: _Turn, asking: Asking[object]) -> None:
+    async def _converse(self, turn: BrainTurn, asking: Asking[object]) -> None:
         """The turn is the answer to a question."""
         try:
             await self._mouth.settled()
             await turn.toolset.committed()
-            async with closing(asking.answer(self._shown(turn))) as parts:
-                with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
-                    await self._read(turn, parts, pauses)
+            await self._answering.read(turn, asking.answer(self._answering.shown(turn)))
         except Exception as error:  # of a question with a brain, whatever that raises
             log.error("call %s: asking the caller failed", self._call.call_sid, exc_info=error)
             self._give_up(turn, f"brain: {error!r}")
@@ -240,27 +201,27 @@ class Thinking:
             self.resume(turn)
         else:
             turn.reply.close()
-            self._queue_if_ready(turn)
+            turn.queue_if_ready()
             self._over(turn)
 
     # -- asking the brain ----------------------------------------------------------------------------------------------
 
-    def _hand_over(self, turn: _Turn) -> None:
+    def _hand_over(self, turn: BrainTurn) -> None:
         """A tool of this turn has handed the call off: another brain answers."""
         before = turn.work
         assert before is not None, "somebody called that tool"
         turn.work = self._start(f"turn-{turn.number}", self._think(turn, before))
         before.cancel()
 
-    async def _think(self, turn: _Turn, before: asyncio.Task[None] | None = None) -> None:
+    async def _think(self, turn: BrainTurn, before: asyncio.Task[None] | None = None) -> None:
         """`before`: whoever thought about it until now."""
         if before is not None:
             await asyncio.wait({before})
         await self._mouth.settled()  # what was heard of a stopped answer is to be in the history,
-        await self._tools.settled()  # and what came of tools that had to finish
+        await self._answering.settled()  # and what came of tools that had to finish
         answered = await self._taken_over(turn)
         try:
-            while not answered and await self._ask(turn):
+            while not answered and await self._answering.answer(turn):
                 answered = await self._taken_over(turn)
         except Exception as error:  # whatever a brain raises: the caller hears an apology, and the call goes on
             await turn.toolset.committed()  # what fails in a turn that turns out to be none has not failed
@@ -269,121 +230,32 @@ class Thinking:
         else:
             if turn.held is None:  # else it is over when the caller has answered
                 turn.reply.close()
-                self._queue_if_ready(turn)
+                turn.queue_if_ready()
                 self._over(turn)
 
-    async def _taken_over(self, turn: _Turn) -> bool:
+    async def _taken_over(self, turn: BrainTurn) -> bool:
         """Let a hand-off happen, if one was asked for. Whether its greeting is the answer to this turn."""
         opening = await self._seat.settled()
         if opening is None:
             return False
         turn.toolset.end()
-        turn.toolset = self._toolset(turn)
+        turn.toolset = self._answering.toolset(turn, partial(self._hand_over, turn))
         if turn.key is not None:
             turn.toolset.commit()
         turn.fillers = deque(self._agent.phrases.fillers)
         turn.reply.hand_over(self._agent)
         for phrase in (*opening.messages, opening.greeting):
             turn.reply.interject(phrase)
-        self._queue_if_ready(turn)
+        turn.queue_if_ready()
         return bool(opening.greeting)
 
-    async def _ask(self, turn: _Turn) -> bool:
-        """Have the turn answered. Whether another agent is to do so."""
-        agent = self._agent
-        turn.asks = "user_turn"
-        match await agent.user_turn(self._call, self._shown(turn)):
-            case Turn() as given:
-                turn.asks = "brain"
-                async with closing(self._measured.timed(turn.number, agent.brain(given))) as parts:
-                    with Pauses(self._call, lambda: self._speak_up(turn)) as pauses:
-                        await self._read(turn, edited(parts, partial(agent.edit, self._call)), pauses)
-                if turn.last and not turn.worded:
-                    turn.reply.feed(agent.phrases.goodbye)
-                turn.reply.close()
-                if not turn.reply.unfinished and not turn.reply.heard:
-                    raise ValueError("the brain said nothing")
-            case HandOff() as hand_off:
-                await turn.toolset.committed()
-                if refused := self._seat.ask_for(hand_off):
-                    raise RuntimeError(f"user_turn of {agent.name} hands off to {hand_off.to.name}: {refused}")
-                return True
-            case str(text):
-                turn.reply.feed(text)
-            case None:
-                pass
-            case other:  # the hook is the program's
-                raise TypeError(f"it returns the turn, text, a HandOff or None, not {other!r}")
-        return False
-
-    def _shown(self, turn: _Turn) -> Turn:
-        """The turn, with what the agent in charge is shown of the history."""
-        asked, key = turn.asked, turn.key
-        instructions, before = self._memory.shown(asked.text, key)
-        begun = tuple(item for at, item in self._seat.shown() if key and at > key and isinstance(item, ToolItem))
-        return Turn(asked.text, asked.keys, before, instructions, turn.toolset, begun, context=self._seat.context)
-
-    def _toolset(self, turn: _Turn) -> TurnTools:
-        return self._tools.turn(
-            partial(self._hold, turn), partial(self._hand_over, turn), partial(self._tool_used, turn)
-        )
-
-    async def _read(self, turn: _Turn, parts: AsyncIterator[Part], pauses: Pauses) -> None:
-        async for part in parts:
-            match part:
-                case str():
-                    turn.worded = turn.worded or bool(part.strip())
-                    turn.feed(part)
-                    self._queue_if_ready(turn)
-                    pauses.fed()
-                case ToolItem():
-                    self._record(turn, recorded(part))
-                case Usage(input_tokens, output_tokens):
-                    used = TokensUsed(self._call.elapsed(), input_tokens, output_tokens)
-                    self._call.hub.publish(used)
-                case ProviderSwitched() | ProviderRecovered():
-                    self._call.hub.publish(replace(part, at=self._call.elapsed()))
-                case _:  # a brain is the program's: it may yield anything
-                    raise TypeError(f"a brain yields text, not {part!r}")
-
-    def _record(self, turn: _Turn, item: ToolItem) -> None:
-        if turn.key is None:
-            turn.tools.append(item)
-        else:
-            self._history.add(item)
-
-    def _tool_used(self, turn: _Turn) -> None:
-        """What is said before it is a whole sentence, and heard while the tool runs."""
-        turn.reply.end_sentence()
-        if self._turn is turn:
-            self._queue_if_ready(turn)
-
-    def _speak_up(self, turn: _Turn) -> None:
-        turn.reply.speak_up()
-        self._queue_if_ready(turn)
-
-    def _queue_if_ready(self, turn: _Turn) -> None:
-        if turn.reply.ready and not turn.queued and turn.held is None:
-            turn.queued = True
-            self._mouth.queue(turn.reply, turn.number if turn.number != NO_TURN else None)
-
-    def _hold(self, turn: _Turn, line: str) -> None:
-        if self._turn is turn and not turn.over:
-            turn.reply.interject(line)
-            self._queue_if_ready(turn)
-
-    def _stop(self, turn: _Turn) -> None:
-        turn.toolset.end()
-        if turn.work is not None:
-            turn.work.cancel()
-
-    def _over(self, turn: _Turn) -> None:
+    def _over(self, turn: BrainTurn) -> None:
         turn.over = True
         turn.toolset.end()
         self._tell(on.ThinkingEnded(turn.number))
 
-    def _give_up(self, turn: _Turn, why: str) -> None:
+    def _give_up(self, turn: BrainTurn, why: str) -> None:
         last = self._failed(why)
         turn.reply.give_up("" if last else self._agent.phrases.apology)
-        self._queue_if_ready(turn)
+        turn.queue_if_ready()
         self._over(turn)
