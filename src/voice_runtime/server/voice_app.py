@@ -238,6 +238,7 @@ class VoiceApp:
         if callable(shared_tts) and (isinstance(shared_tts, type) or not is_voice):
             shared_tts = shared_tts()
         self._shared_tts = shared_tts
+        self._check_speech(heard=new_stt is not None, spoken=shared_tts is not None)
         vad = self.settings.voice_vad if self._vad is None else self._vad
         self._shared_vad = configured_vad(vad) if isinstance(vad, str) else vad
         if (
@@ -246,6 +247,16 @@ class VoiceApp:
             self._shared_vad.on_batch = self.metrics.vad.observe
         parts = (new_stt, shared_tts, self._shared_vad, self.phrase_cache, self.carrier)
         return partial(_new_session, self.session, self.clock, *parts)  # type: ignore[arg-type]
+
+    def _check_speech(self, *, heard: bool, spoken: bool) -> None:
+        """What a conversation needs is missed now, and not by the first caller. Only a session may bring its own."""
+        talks = any(hasattr(handler, "fixed_phrases") for handler in self._handlers.values())
+        if not talks or self.session is not VoiceSession:
+            return
+        if not spoken:
+            raise ConfigurationError("An agent needs a voice.", remedy="VoiceApp(tts=...), or VOICE_TTS.")
+        if not heard:
+            log.warning("an agent without speech recognition hears only keys: VoiceApp(stt=...), or VOICE_STT")
 
     async def _warm(self) -> None:
         """What takes its time is done before the first call."""
