@@ -21,6 +21,7 @@ __all__ = ["MockTts"]
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 800
+_READABLE_BYTES = 120  # of the symbol that ends a word: as much as an ear needs
 _SYMBOL_BYTES = round(SAMPLE_RATE / CHARACTERS_PER_SECOND)
 
 
@@ -104,14 +105,15 @@ class MockTts:
         return {"last_spoken": text, "interrupted": stop_event is not None and stop_event.is_set()}
 
     def _spoken(self, text: str) -> tuple[bytes, list[WordTime]]:
-        """The audio, and when its words are over: a word is, with the symbol that ends it."""
+        """The audio, and when its words are over: a word is, when the symbol that ends it can be read."""
         rest, spoken, words = self.render(text), b"", []
         for word in re.finditer(r"\S+", text) if self._pauses or self._tells else ():
             symbols = len(spell(word[0])) - (_SYMBOL_BYTES if spoken else 0)  # the first symbol begins an utterance
             if symbols <= 0:
                 continue  # a sign that is not spelled
             spoken, rest = spoken + rest[:symbols], rest[symbols:]
-            words.append(WordTime(word.end(), len(spoken) / SAMPLE_RATE))
+            over = len(spoken) - _SYMBOL_BYTES + _READABLE_BYTES
+            words.append(WordTime(word.end(), over / SAMPLE_RATE))
             spoken += silence(self._pauses[len(words) - 1]) if len(words) <= len(self._pauses) else b""
         return spoken + rest, words
 
