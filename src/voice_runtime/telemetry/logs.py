@@ -31,7 +31,10 @@ PRIVATE: Final = "private_"
 """Names of fields that hold what a stranger said or who they are begin with this."""
 
 # Their info and debug lines are chatter: request lines with account and number, frames, paths with tokens.
-_TAMED: Final = ("asyncio", "hpack", "httpcore", "httpx", "multipart", "python_multipart", "twilio", "urllib3")
+_TAMED: Final = (
+    *("asyncio", "hpack", "httpcore", "httpcore2", "httpx", "httpx2"),
+    *("multipart", "openai", "python_multipart", "twilio", "urllib3"),
+)
 _SERVER: Final = ("uvicorn", "uvicorn.access", "uvicorn.asgi", "uvicorn.error", "websockets")
 
 # A media token: the version octet and the first claim, base64url (voice_runtime.wire.tokens).
