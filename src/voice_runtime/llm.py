@@ -198,8 +198,14 @@ class History:
 
     @classmethod
     def from_json(cls, items: Iterable[Mapping[str, Any]]) -> History:
-        """What `to_json` made. Raises ValueError for anything else."""
-        return cls(_item(fields) for fields in items)
+        """What `to_json` made. Raises ValueError for anything else, which does not quote it."""
+        found: list[Item] = []
+        try:
+            for fields in items:
+                found.append(_item(fields))
+        except (TypeError, ValueError, AttributeError):  # whatever else JSON may hold, at any depth
+            raise ValueError(f"not an item of a history: number {len(found) + 1}") from None
+        return cls(found)
 
 
 def _told(item: Item) -> tuple[str, str]:
@@ -219,11 +225,12 @@ def _told(item: Item) -> tuple[str, str]:
 
 
 def _item(fields: Mapping[str, Any]) -> Item:
-    values = dict(fields)
-    kind = _ROLES.get(values.pop("role", ""))
-    try:
-        if kind is None or any(type(value) is not _TYPES.get(name, str) for name, value in values.items()):
-            raise TypeError
-        return kind(**values)
-    except TypeError:
-        raise ValueError(f"not an item of a history: {dict(fields)!r}") from None
+    """Raises TypeError and ValueError, among them for text that no request to a model could hold."""
+    values = dict(fields.items())
+    kind = _ROLES[role] if (role := values.pop("role", None)) in tuple(_ROLES) else None
+    if kind is None or any(type(value) is not _TYPES.get(name, str) for name, value in values.items()):
+        raise TypeError
+    for value in values.values():
+        if isinstance(value, str):
+            value.encode()
+    return kind(**values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -32,12 +33,30 @@ def test_a_history_goes_through_json_and_back() -> None:
         {"role": "user", "text": 3},
         {"role": "agent", "text": "hi", "interrupted": "no"},
         {"role": "tool", "name": "find"},
+        {"role": ["user"], "text": "hi"},
+        {"role": {}, "text": "hi"},
+        {"role": "user", "text": "half a pair: \ud83d"},
+        {"role": "user", "text": "hi", "keys": None},
+        {"role": "user", "text": {"role": "user"}},
+        {"role": "user", "text": "hi", 3: "x"},
+        None,
+        3,
+        "role",
+        [["role", "user"], ["text", "hi"]],
+        [[]],
     ],
 )
-def test_what_is_no_item_is_refused(fields: dict[str, object]) -> None:
-    """A history from elsewhere is checked when it comes in, not when a brain stumbles over it."""
+def test_what_is_no_item_is_refused(fields: Any) -> None:
+    """A history from elsewhere is checked when it comes in, not when a brain stumbles over it; none is quoted."""
+    with pytest.raises(ValueError, match="not an item of a history: number 2$"):
+        History.from_json([{"role": "user", "text": "fine"}, fields])
+
+
+@pytest.mark.parametrize("whole", [None, 3, {"role": "user"}, "history", True])
+def test_what_is_no_list_is_refused(whole: Any) -> None:
+    """Likewise."""
     with pytest.raises(ValueError, match="not an item"):
-        History.from_json([fields])
+        History.from_json(whole)
 
 
 def test_an_item_is_corrected_where_it_stands() -> None:
