@@ -19,7 +19,7 @@ from voice_runtime.testing import PhoneTests
 WORDS = "alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa".split()
 INTERRUPTIONS = ("stop", "no wait", "what about me", "mhm", "tell me something else please", "okay")
 COUGH = spell("x")[:533]
-SEEDS = int(os.environ.get("SEEDS", "100"))
+SEEDS = int(os.environ.get("SEEDS", "50"))
 
 
 def text(seed: int) -> str:

@@ -25,8 +25,6 @@ from voice_runtime.wire.signature import sign
 from voice_runtime.wire.twiml import ConnectStream, Dial, DialTarget, Hangup, Pause, Play, Redirect, Reject, Say, Verb
 from voice_runtime.wire.twiml import parse_twiml as parse
 
-pytestmark = pytest.mark.alone
-
 OURS = "+358942721000"
 
 
@@ -83,7 +81,7 @@ def url_of(verbs: tuple[Verb, ...]) -> str:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - nothing tells it
             await asyncio.sleep(0.005)
 
@@ -91,6 +89,7 @@ async def until(condition: Callable[[], bool]) -> None:
 # -- places ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 @pytest.mark.real_time
 async def test_of_250_callers_at_once_exactly_as_many_get_a_stream_as_there_are_places() -> None:
     """Each webhook is sent twice, in any order, as after a time-out: a call has one place all the same."""
@@ -245,10 +244,11 @@ async def test_nobody_waits_in_the_queue_for_ever() -> None:
             assert isinstance((await carrier.incoming(sid(2), f"/incoming?attempt={odd}"))[-1], Redirect)
 
 
+@pytest.mark.alone
 @pytest.mark.real_time
 async def test_a_loop_that_lags_takes_no_new_call_and_the_live_one_goes_on() -> None:
     """A handler blocks the loop: the next caller hears busy, the one who is here is not touched; then all is well."""
-    changes = {"voice_max_loop_lag_ms": 250.0}
+    changes = {"voice_max_loop_lag_ms": 500.0}
     async with phone_system(changes=changes, tts=MockTts()) as system:
         carrier = Webhooks(system)
         ready, seen = asyncio.Event(), asyncio.Event()
@@ -264,7 +264,7 @@ async def test_a_loop_that_lags_takes_no_new_call_and_the_live_one_goes_on() -> 
 
         living = asyncio.create_task(system.call(caller))
         await ready.wait()
-        time.sleep(1.0)  # noqa: ASYNC251 - what is tested
+        time.sleep(2.0)  # noqa: ASYNC251 - what is tested
         assert await carrier.incoming(sid(1)) == (Reject("busy"),)
         load = await carrier.load()
         assert load["status"] == "lagging" and load["loop_lag_worst_ms"] > 500

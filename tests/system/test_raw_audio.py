@@ -84,7 +84,6 @@ async def test_a_client_streams_and_is_told_what_happens() -> None:
     assert agent.histories == [[AgentItem("Hello!"), UserItem("two pizzas"), AgentItem("I heard two pizzas.")]]
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("marks", [False, True], ids=["by the clock", "by its marks"])
 async def test_a_client_interrupts(marks: bool) -> None:
     """It is told to clear what it plays, and the agent remembers what came out of its loudspeaker."""
