@@ -73,6 +73,12 @@ class Registry:
             )
             raise ProviderLoadError(self.kind, name, str(error), remedy=remedy) from error
 
+    def missing(self, names: str) -> tuple[str, ...]:
+        """The settings that these providers, as in a setting, cannot work without, and that are not there."""
+        specs = self.specs()
+        needed = [key for name in split_names(names) if name in specs for key in specs[name].keys]
+        return tuple(key for key in dict.fromkeys(needed) if not os.environ.get(key))
+
     def list(self) -> list[Listing]:
         """Try every provider, for people: what loads, what does not and why, which keys are missing."""
         rows = []
@@ -82,8 +88,7 @@ class Registry:
                 self.load(name)
             except ProviderLoadError as failed:
                 error = str(failed)
-            missing = tuple(key for key in spec.keys if not os.environ.get(key))
-            rows.append(Listing(self.kind, name, spec, error, missing))
+            rows.append(Listing(self.kind, name, spec, error, self.missing(name)))
         return rows
 
 

@@ -40,3 +40,12 @@ def test_an_app_that_answers_nothing_says_so_when_it_starts(tmp_path: Path) -> N
     with Served(tmp_path, "program") as served:
         assert "@app.call()" in str(served.lines[-1]["todo"])
     assert json.dumps(served.lines)
+
+
+def test_what_every_call_would_fail_for_is_said_when_the_server_starts(tmp_path: Path) -> None:
+    """A key that is missing, of a provider in reserve too; an address without TLS, which no carrier takes."""
+    speech = {"VOICE_STT": "mock,azure", "VOICE_TTS": "elevenlabs", "ELEVENLABS_API_KEY": "", "AZURE_SPEECH_KEY": ""}
+    with Served(tmp_path, VOICE_PUBLIC_URL="http://voice.test", **speech) as served:
+        todo = str(served.lines[-1]["todo"])
+    assert "set AZURE_SPEECH_KEY, ELEVENLABS_API_KEY, until then calls fail" in todo
+    assert "set VOICE_PUBLIC_URL to the https:// address" in todo

@@ -171,8 +171,7 @@ def _speech(registry: Registry, setting: str, chosen: str, doing: str) -> Check:
         registry.load(chosen)
     except ConfigurationError as error:
         return Check(name, State.FAIL, " ".join(str(error).removesuffix(error.remedy).split()), error.remedy)
-    missing = next((row.missing for row in registry.list() if row.name == chosen), ())
-    if missing:
+    if missing := registry.missing(chosen):
         return Check(name, State.FAIL, f"{chosen} has no key", f"Set {', '.join(missing)}.")
     return Check(name, State.OK, chosen)
 

@@ -14,6 +14,7 @@ from types import FrameType
 import structlog
 
 from voice_runtime.cli.output import FAILED, give_up
+from voice_runtime.registry import STT, TTS
 from voice_runtime.server.serving import Stop, serve
 from voice_runtime.server.voice_app import VoiceApp
 from voice_runtime.settings import Settings
@@ -76,7 +77,7 @@ def announce(app: VoiceApp, host: str, port: int) -> None:
     todo = []
     if not app.answers:
         todo.append("decorate a function with @app.call(), until then every call is rejected")
-    if not settings.public_url:
+    if not settings.public_url.startswith("https://"):
         todo.append("set VOICE_PUBLIC_URL to the https:// address of this port")
     if settings.twilio_skip_signature_validation:
         todo.append("signatures are NOT checked: unset TWILIO_SKIP_SIGNATURE_VALIDATION")
@@ -89,6 +90,8 @@ def announce(app: VoiceApp, host: str, port: int) -> None:
         todo.append("choose VOICE_TTS to speak")
     if not stt:
         todo.append("choose VOICE_STT to hear")
+    if missing := dict.fromkeys((*STT.missing(stt), *TTS.missing(tts))):
+        todo.append(f"set {', '.join(missing)}, until then calls fail")
     shown = f"[{host}]" if ":" in host else host
     said = {
         "public_url": settings.public_url,

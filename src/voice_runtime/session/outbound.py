@@ -60,6 +60,8 @@ class OutboundStream:
         """For readers of 0.1: called on the loop when `pop` may have something again."""
         self.on_audio: Callable[[bytes], object] | None = None
         """A recorder's: called on the loop with the audio that was sent."""
+        self.has_sound = True
+        """False of a line of text, where nothing can be mixed: agents have no background then."""
         self._background: Background | None = None
         self.clock = clock or SystemClock()
         self._ledger = PlayoutLedger()
@@ -187,7 +189,7 @@ class OutboundStream:
     def set_background(self, background: Background | None) -> None:
         """Mix this under all audio from now on, and send it when there is none. Not for transports of 0.1."""
         with self.lock:
-            self._background = background
+            self._background = background if self.has_sound else None
         self._wake()
 
     def think(self, on: bool) -> None:

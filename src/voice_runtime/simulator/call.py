@@ -26,6 +26,8 @@ from voice_runtime.simulator.webhooks import WebhookError
 
 __all__ = ["PhoneCall"]
 
+__tracebackhide__ = True  # pytest: a failing test shows its own lines
+
 _APOLOGY = "We are sorry, an application error has occurred. Goodbye."
 
 

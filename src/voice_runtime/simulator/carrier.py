@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
@@ -34,6 +35,10 @@ from voice_runtime.tasks import TaskOwner
 from voice_runtime.wire.twiml import Reject
 
 __all__ = ["Carrier"]
+
+__tracebackhide__ = True  # pytest: a failing test shows its own lines
+
+log = logging.getLogger(__name__)
 
 _LEFTOVER_SECONDS: Final = 10.0
 """How long what outlives its call on a bad day, such as a late `stop`, may hold up the end."""
@@ -76,7 +81,8 @@ class Carrier:
         self.conferences = Conferences(self.rest)
         self.records: list[CallRecord] = []
         """What is left of the calls that are over, in the order in which they ended."""
-        self._outcomes: dict[str, asyncio.Task[CallRecord]] = {}
+        self._outcomes: dict[str, asyncio.Task[CallRecord | Exception]] = {}
+        self._untold: dict[str, Exception] = {}  # what scripts raised, until somebody asks
         self._network = Network(
             auth_token=auth_token,
             addresses=Addresses(addresses),
@@ -108,6 +114,8 @@ class Carrier:
             call.hang_up(EndedBy.CARRIER)
         if running := [task for task in self._outcomes.values() if not task.done()]:
             await asyncio.wait(running)
+        for sid, error in self._untold.items():
+            log.error("the script of call %s failed", sid, exc_info=error)
         await self._texting.close()
         await self._owner.finish(_LEFTOVER_SECONDS)
         await self._network.addresses.close()
@@ -171,8 +179,16 @@ class Carrier:
         )
 
     async def finished(self, call: PhoneCall | str) -> CallRecord:
-        """Wait until a call (or the call of that SID) is over, its status callbacks delivered."""
-        return await asyncio.shield(self._outcomes[call if isinstance(call, str) else call.sid])
+        """Wait until a call (or the call of that SID) is over, its status callbacks delivered.
+
+        Raises what its script raised.
+        """
+        sid = call if isinstance(call, str) else call.sid
+        outcome = await asyncio.shield(self._outcomes[sid])
+        if isinstance(outcome, Exception):
+            self._untold.pop(sid, None)
+            raise outcome
+        return outcome
 
     def ring(
         self,
@@ -255,9 +271,12 @@ class Carrier:
             self.on_call(call)
         return call
 
-    async def _carry(self, call: PhoneCall) -> CallRecord:
+    async def _carry(self, call: PhoneCall) -> CallRecord | Exception:
         try:
             return await call.run()
+        except Exception as error:  # of the person's script, which is somebody's test
+            self._untold[call.sid] = error
+            return error
         finally:
             self.conferences.gone(call.sid)
             del self.calls[call.sid]

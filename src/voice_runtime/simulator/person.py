@@ -17,6 +17,8 @@ from voice_runtime.simulator.notes import Annotation, NoteKind
 
 __all__ = ["TELEPHONE_KEYS", "Audio", "Line", "Voice"]
 
+__tracebackhide__ = True  # pytest: a failing test shows its own lines
+
 Audio: TypeAlias = bytes | Path
 """mu-law bytes at 8 kHz, or the path of a WAV file of any kind."""
 

@@ -11,7 +11,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from starlette.types import ASGIApp
 
+from voice_runtime.errors import ConfigurationError
 from voice_runtime.events import EndReason
+from voice_runtime.server.voice_app import VoiceApp
 from voice_runtime.simulator import CallRecord, Phone, Script, ViolationCode
 from voice_runtime.testing.phone_system import PhoneSystem
 from voice_runtime.testing.simulated_time import ScaledLoop, VirtualLoop, run
@@ -19,6 +21,8 @@ from voice_runtime.testing.talk_ends import PhoneEnd
 from voice_runtime.testing.talking import Talk, agent_of
 
 __all__ = ["Expected", "PhoneTests"]
+
+__tracebackhide__ = True  # pytest: a failing test shows its own lines
 
 T = TypeVar("T")
 Expected: TypeAlias = ViolationCode | EndReason
@@ -53,6 +57,8 @@ class PhoneTests:
 
     def calls(self, app: ASGIApp, *callers: Script, **options: Any) -> list[CallRecord]:
         """All of them ring at once."""
+        if isinstance(app, VoiceApp) and not app.answers:
+            raise ConfigurationError("The VoiceApp answers no calls.", remedy="@app.call() does.")
 
         async def scenario(system: PhoneSystem) -> list[CallRecord]:
             return await asyncio.gather(*(system.call(caller, **options) for caller in callers))

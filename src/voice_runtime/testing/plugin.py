@@ -53,18 +53,23 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
     except BaseException:
-        _tell(item, phones)
+        _tell(item, phones, "problems", "errors", "transcripts")
         raise
     if problems := [problem for one in phones for problem in one.problems()]:
-        _tell(item, phones)
+        _tell(item, phones, "errors", "transcripts")
         pytest.fail("the carrier's side of the calls:\n  " + "\n  ".join(problems), pytrace=False)
     return result
 
 
-def _tell(item: pytest.Item, phones: list[PhoneTests]) -> None:
-    """What is known of the calls, below the failure."""
+def _tell(item: pytest.Item, phones: list[PhoneTests], *titles: str) -> None:
+    """What is known of the calls, below the failure; errors, unless pytest shows what is logged by itself."""
+    shown_anyway = item.config.pluginmanager.hasplugin("logging-plugin")
     for one in phones:
-        told = {"problems": "\n".join(one.problems()), "errors": one.errors(), "transcripts": one.transcripts()}
+        told = {
+            "problems": "\n".join(one.problems()),
+            "errors": "" if shown_anyway else one.errors(),
+            "transcripts": one.transcripts(),
+        }
         for title, text in told.items():
-            if text:
+            if text and title in titles:
                 item.add_report_section("call", f"phone: {title}", text)

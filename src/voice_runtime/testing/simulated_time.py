@@ -11,12 +11,15 @@ import selectors
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-__all__ = ["Deadlock", "ScaledLoop", "VirtualLoop", "run"]
+__all__ = ["Deadlock", "ScaledLoop", "VirtualLoop", "refuse_running_loop", "run", "run_in"]
+
+__tracebackhide__ = True  # pytest: a failing test shows its own lines
 
 T = TypeVar("T")
 
@@ -176,5 +179,36 @@ def _where(task: asyncio.Task[Any]) -> str:
 
 def run(main: Coroutine[Any, Any, T], loop: Callable[[], asyncio.AbstractEventLoop] = VirtualLoop) -> T:
     """`asyncio.run` on simulated time."""
+    try:
+        refuse_running_loop()
+    except RuntimeError:
+        main.close()
+        raise
     with asyncio.Runner(loop_factory=loop) as runner:
+        return run_in(runner, main)
+
+
+def run_in(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
+    """`runner.run`, with the tracebacks of tests in mind: they begin in the program."""
+    try:
         return runner.run(main)
+    except Exception as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None and _is_ours(trace.tb_frame):
+            trace = trace.tb_next
+        raise error.with_traceback(trace) from error.__cause__
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return f"{frame.f_globals.get('__name__', '')}.".startswith(
+        ("asyncio.", "voice_runtime.testing.", "voice_runtime.simulator.")
+    )
+
+
+def refuse_running_loop() -> None:
+    """Raises `RuntimeError` in a coroutine, whose loop could not go on."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("simulated time has a loop of its own: let the test be a plain `def`")

@@ -23,6 +23,8 @@ from voice_runtime.transports.text_speech import SPEAKING_PACE, TextVoice
 
 __all__ = ["PhoneEnd", "TextEnd", "talk"]
 
+__tracebackhide__ = True  # pytest: a failing test shows its own lines
+
 
 def talk(target: object, *, speed: float | None = None, pace: float = SPEAKING_PACE) -> Talk:
     """Talk to an agent in text, on virtual time: `with talk(agent) as call: call.say("Hello")`.
@@ -60,6 +62,7 @@ class TextEnd:
     async def carry(self, answer: Callable[[VoiceSession], Coroutine[Any, Any, None]]) -> None:
         clock = LoopClock(asyncio.get_running_loop())
         self._session = session = VoiceSession(stt=self._line.recogniser, tts=self._voice, clock=clock)
+        session.stream.has_sound = False
         session.on_event(lambda _: self._news.set())
 
         async def answered(call: VoiceSession) -> None:

@@ -18,8 +18,11 @@ from voice_runtime.llm import AgentItem, Brain, History, ToolItem, UserItem
 from voice_runtime.session import VoiceSession
 from voice_runtime.simulator.hearing import plain_words
 from voice_runtime.tasks import TaskOwner
+from voice_runtime.testing.simulated_time import refuse_running_loop, run_in
 
 __all__ = ["CallerEnd", "Talk", "TalkTurn", "ToolUse", "agent_of"]
+
+__tracebackhide__ = True  # pytest: a failing test shows its own lines
 
 T = TypeVar("T")
 
@@ -197,10 +200,16 @@ class Talk:
     # -- the call ------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
+        refuse_running_loop()
         with ExitStack() as stack:
             stack.enter_context(self._around)
             stack.enter_context(self._runner)
-            self._do(self._begin())
+            try:
+                self._do(self._begin())
+            except CallHangupError:
+                if self._failure is not None:
+                    raise self._failure from None
+                raise
             self._stack = stack.pop_all()
         return self
 
@@ -209,8 +218,8 @@ class Talk:
     ) -> None:
         with self._stack:
             self._do(self._hang_up())
-        if error is None and self._failure is not None:
-            raise self._failure
+        if self._failure is not None and (error is None or isinstance(error, CallHangupError | TimeoutError)):
+            raise self._failure from None  # what the test waited for could not come any more
 
     async def _begin(self) -> None:
         """Returns when the greeting was heard."""
@@ -272,7 +281,7 @@ class Talk:
             raise TimeoutError(f"nobody hung up within {_ENDS_SECONDS:g} s")
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(work)
+        return run_in(self._runner, work)
 
 
 def agent_of(target: object) -> Agent[Any]:

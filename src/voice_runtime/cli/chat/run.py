@@ -66,6 +66,7 @@ async def _call(chat: Chat, answerer: Answerer, screen: ChatScreen, *, patient: 
     session = answerer.new_session()
     session.stt_factory = session.stt_secondary_factory = None
     session.stt, session.tts = line.recogniser, TextVoice(SPEAKING_PACE if chat.slowly else AT_ONCE)
+    session.stream.has_sound = False
     screen.follow(session)
     handler = answerer.handler
     if isinstance(handler, Agent) and not chat.silence:  # who types takes longer than who talks
