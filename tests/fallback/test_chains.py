@@ -20,6 +20,8 @@ from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.stt import SttFault
 from voice_runtime.testing import run
 from voice_runtime.tools import ToolSpec
+from voice_runtime.tts import SpeechPart
+from voice_runtime.turns.heard import WordTime
 
 TEXT = "it comes on thursday at nine."
 
@@ -184,5 +186,63 @@ def test_a_noise_costs_a_second_opinion_and_nothing_else() -> None:
         assert len(seconds) == 1
         assert seconds[0].heard_bytes > len(door)
         assert not told and not faults
+
+    run(call())
+
+
+LONG = "it comes on thursday at nine with the other parcel and the letter that you have been waiting for since may."
+
+
+class Forgetful(MockTts):
+    """Tells when its first three words are over, and then no more. Or tells a moment after the audio."""
+
+    def __init__(self, *, late: bool = False, **options: float) -> None:
+        super().__init__(word_times=True, **options)  # type: ignore[arg-type]
+        self.late = late
+
+    async def synthesize_timed(self, text: str) -> AsyncIterator[SpeechPart]:
+        parts = [part async for part in super().synthesize_timed(text)] if self.late else []
+        if self.late:
+            audio = b"".join(part for part in parts if isinstance(part, bytes))
+            first, *others = (part for part in parts if isinstance(part, WordTime))
+            yield first
+            yield audio[:1600]
+            yield audio[1600:7000]
+            await asyncio.sleep(0.005)
+            for word in others:
+                yield word
+            await asyncio.sleep(1.0)
+            raise TtsError("late", "network", "gone")
+        told = 0
+        async for part in super().synthesize_timed(text):
+            told += not isinstance(part, bytes)
+            if isinstance(part, bytes) or told <= 3:
+                yield part
+
+
+def test_a_voice_that_stops_telling_is_guessed_from_there() -> None:
+    """It failed a few seconds after its last word time: the next voice does not say all of that again."""
+
+    async def call() -> None:
+        chain = FallbackTts({"a": Forgetful(fail_after_ms=5500), "b": MockTts()})
+        audio = b"".join([chunk async for chunk in chain.synthesize(LONG)])
+        assert " ".join(word.text for word in read_spelling(audio) if word.whole) == LONG
+
+    run(call())
+
+
+def test_word_times_that_come_after_the_audio_hold_nothing_up() -> None:
+    """Azure's come from another thread: what they cover is heard at once, and not with the next piece of audio."""
+
+    async def call() -> None:
+        chain = FallbackTts({"a": Forgetful(late=True), "b": MockTts()})
+        loop, given, audio = asyncio.get_running_loop(), [], b""
+        began = loop.time()
+        async for part in chain.synthesize_told(LONG, lambda event: None):
+            if isinstance(part, bytes):
+                audio += part
+                given.append((round(loop.time() - began, 3), len(audio)))
+        assert [size > 6000 for at, size in given if at <= 0.01][-1]
+        assert " ".join(word.text for word in read_spelling(audio) if word.whole) == LONG
 
     run(call())

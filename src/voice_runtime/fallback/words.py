@@ -13,6 +13,7 @@ _SLOWEST, _FASTEST = SAMPLE_RATE / 6, SAMPLE_RATE / 30
 _LEARN_FROM = 20  # characters: shorter texts say little about a pace
 _LEARN = 0.3
 _LEAD_SECONDS = 0.1  # audio that is on its way to the caller: while there is less of it, nothing is held back
+_RELEASE_SECONDS = 0.02  # of its last sound: a word that is cut to the millisecond clicks
 _MOST_HELD = int(0.8 * SAMPLE_RATE)
 _LONGEST_PAUSE = 3 * SAMPLE_RATE  # after that, a voice has stopped telling
 
@@ -64,7 +65,7 @@ class SaidSoFar:
         """When the voice says that a word of its text is over: then nothing is guessed. The same, of the sentence."""
         edge = next((at for at in self._words if at >= word.end), len(self._text))
         if not any(char.isalnum() for char in self._text[word.end : edge]):  # else it is a part of a word
-            self._told.append((edge, int(word.seconds * SAMPLE_RATE)))
+            self._told.append((edge, int((word.seconds + _RELEASE_SECONDS) * SAMPLE_RATE)))
         return WordTime(self._begin + word.end, self._start / SAMPLE_RATE + word.seconds)
 
     def add(self, audio: bytes, now: float) -> bytes:
