@@ -250,10 +250,10 @@ def read(pcm: bytes, rate: int) -> str:
 
 def test_files_are_answered_with_files(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """The simple client of docs/raw-audio.md gets one answer for each question."""
-    monkeypatch.setenv("VOICE_RAW_TOKEN", "secret")
+    monkeypatch.setenv("VOICE_RAW_TOKEN", "a-secret-of-clients")
     questions = wav_of("two pizzas", 16000), wav_of("no more", 16000)
     client = load("raw_simple")
-    answers = on_virtual_time(raw_agent(load, lambda url: client.ask(url, "secret", *questions)))
+    answers = on_virtual_time(raw_agent(load, lambda url: client.ask(url, "a-secret-of-clients", *questions)))
     assert [read(read_wav(answer).data, 16000) for answer in answers] == [
         "hello! what can i do for you? thank you. i heard: two pizzas. what else?",
         "thank you. i heard: no more. what else?",
@@ -264,13 +264,13 @@ def test_a_stream_is_answered_with_a_stream(
     load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The streaming client interrupts, is told so, and has played no more than was heard."""
-    monkeypatch.setenv("VOICE_RAW_TOKEN", "secret")
+    monkeypatch.setenv("VOICE_RAW_TOKEN", "a-secret-of-clients")
     client = load("raw_streaming")
     audio = bytes(20000) + read_wav(wav_of("stop it now", 16000)).data + bytes(48000)
 
     async def talk(url: str) -> str:
         loudspeaker = client.Loudspeaker(asyncio.get_running_loop().time)
-        await client.main(url, "secret", audio, loudspeaker)
+        await client.main(url, "a-secret-of-clients", audio, loudspeaker)
         return read(bytes(loudspeaker.played), 16000)
 
     heard = on_virtual_time(raw_agent(load, talk))

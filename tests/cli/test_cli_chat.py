@@ -130,7 +130,7 @@ def test_a_brain_that_fails_is_one_line_and_an_apology() -> None:
 @pytest.mark.parametrize(
     ("target", "why"),
     [
-        ("desk:nothing", "brain: TypeError('a brain yields text, not None')"),
+        ("desk:nothing", "brain: TypeError('a brain yields text, not NoneType')"),
         ("desk:wrong", "user_turn: TypeError('it returns the turn, text, a HandOff or None, not 42')"),
     ],
 )

@@ -159,6 +159,28 @@ def test_a_status_does_not_grow_with_what_it_quotes(phone: PhoneTests) -> None:
     assert started.status.startswith("Looking for xxx") and len(started.status) < 300
 
 
+def test_a_model_that_never_stops_is_not_listened_to_for_ever(phone: PhoneTests) -> None:
+    """It repeats itself without end; its stream is closed, and the caller may interrupt what came."""
+    written: list[str] = []
+    closed: list[bool] = []
+
+    async def endless(turn: Turn) -> AsyncIterator[str]:
+        try:
+            while True:
+                written.append("one more of the same. ")
+                yield written[-1]
+        finally:
+            closed.append(True)
+
+    async def caller(line: Line) -> None:
+        await says(line, "do it please")
+        await line.wait_until_agent_speaks()
+        await line.pause(2.0)
+
+    phone.call(desk(Watched(endless)), caller)
+    assert closed and len(written) <= 1000
+
+
 @pytest.mark.parametrize("to", ["+15550001111", "sip:evil@example.com", "billing ", "Billing", "", "0", ["billing"]])
 def test_a_call_is_transferred_to_nobody_but_the_programs_own(phone: PhoneTests, to: object) -> None:
     """What a caller talks the model into is no destination: it has names to choose from, and never a number."""

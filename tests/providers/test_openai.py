@@ -104,6 +104,33 @@ async def test_a_model_that_never_stops_asking_has_to_answer(service: OpenAiServ
     await brain.aclose()
 
 
+async def test_what_a_model_makes_up_does_not_spoil_the_call(brain: OpenAiBrain, service: OpenAiService) -> None:
+    """Names that the service would refuse, and arguments that are no JSON object, go back to it in a form it takes."""
+
+    class Refusing:
+        specs = Weather.specs
+
+        async def call(self, name: str, arguments: str) -> str:
+            return "There is no such tool."
+
+    service.answers += [calls(("functions.weather", '{"city'), ("weather", "")), says("Sorry.")]
+    before = (ToolItem("weather", "[[[", "The arguments are wrong."),)
+    assert await answer(brain, Turn("weather", history=before, tools=Refusing())) == ["Sorry."]
+    told = [one["function"] for message in service.chats[1]["messages"] for one in message.get("tool_calls", ())]
+    assert [one["name"] for one in told] == ["weather", "functions_weather", "weather"]
+    assert [json.loads(one["arguments"]) for one in told] == [{"not_json": "[[["}, {"not_json": '{"city'}, {}]
+
+
+async def test_a_service_that_counts_to_a_billion_has_failed(brain: OpenAiBrain, service: OpenAiService) -> None:
+    """A tool's number is a place in a list."""
+    wild = calls(("weather", "{}"))
+    for event in wild[1:-1]:
+        event["delta"]["tool_calls"][0]["index"] = 10**9
+    service.answers.append(wild)
+    with pytest.raises(BrainError, match="tool number 1000000000"):
+        await answer(brain, Turn("weather", tools=Weather()))
+
+
 async def test_earlier_tools_are_told_as_pairs(brain: OpenAiBrain, service: OpenAiService) -> None:
     """With the same ids in every turn: a service that keeps what it has read finds it again."""
     service.answers = deque([says("Yes."), says("Yes.")])

@@ -85,10 +85,19 @@ async def test_only_who_has_the_key_may_read(key: None) -> None:
     assert (await read(app)).status_code == 200
 
 
-def test_a_key_that_can_be_guessed_is_refused_at_the_start() -> None:
+@pytest.mark.parametrize("name", ["voice_metrics_token", "voice_raw_token"])
+def test_a_key_that_can_be_guessed_is_refused_at_the_start(name: str) -> None:
     """A short one is a configuration error, and not an open door."""
-    with pytest.raises(ConfigurationError, match="VOICE_METRICS_TOKEN"):
-        _ = desk(settings=Settings(voice_metrics_token="secret")).api  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=name.upper()):
+        _ = desk(settings=Settings(**{name: "secret"})).api  # type: ignore[arg-type]
+
+
+async def test_a_key_that_is_no_text_is_no_key(key: None) -> None:
+    """Octets that are no ASCII are compared like any others."""
+    app = desk()
+    for wrong in (b"Bearer \xff\xfe", b"Bearer " + b"x" * 60_000, b"Basic " + KEY.encode(), KEY.encode(), b"Bearer"):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
+            assert (await client.get("/metrics", headers=[(b"Authorization", wrong)])).status_code == 403
 
 
 async def test_two_applications_count_for_themselves(phone: PhoneTests, key: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
@@ -20,6 +21,11 @@ from voice_runtime.session import VoiceSession
 from voice_runtime.tasks import closing
 
 __all__ = ["Answering"]
+
+log = logging.getLogger(__name__)
+
+LONGEST_ANSWER = 20_000
+"""Characters: 20 minutes of speech. A model that repeats itself for ever is not read for ever."""
 
 
 class Answering:
@@ -78,11 +84,16 @@ class Answering:
         return Turn(asked.text, asked.keys, before, instructions, turn.toolset, begun, context=self._seat.context)
 
     async def read(self, turn: BrainTurn, answer: AsyncIterator[Part]) -> None:
-        """All of an answer."""
+        """All of an answer, if it comes to an end."""
+        said = 0
         async with closing(answer) as parts:
             with Pauses(self._call, turn.speak_up) as pauses:
                 async for part in parts:
                     self._take(turn, part, pauses)
+                    said += len(part) if isinstance(part, str) else 0
+                    if said > LONGEST_ANSWER:
+                        log.warning("call %s: an answer of %d characters is cut", self._call.call_sid, said)
+                        return
 
     def _take(self, turn: BrainTurn, part: Part, pauses: Pauses) -> None:
         match part:
@@ -98,7 +109,7 @@ class Answering:
             case ProviderSwitched() | ProviderRecovered():
                 self._call.hub.publish(replace(part, at=self._call.elapsed()))
             case _:  # a brain is the program's: it may yield anything
-                raise TypeError(f"a brain yields text, not {part!r}")
+                raise TypeError(f"a brain yields text, not {type(part).__name__}")
 
     def _record(self, turn: BrainTurn, item: ToolItem) -> None:
         if turn.key is None:

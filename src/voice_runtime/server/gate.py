@@ -10,21 +10,23 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from pydantic import SecretStr
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from voice_runtime.clock import Clock, SystemClock
-from voice_runtime.errors import TokenError
+from voice_runtime.errors import ConfigurationError, TokenError
 from voice_runtime.settings import Settings
 from voice_runtime.wire.signature import url_candidates, valid
 from voice_runtime.wire.tokens import MediaToken, TokenMinter, UsedTokens
 
-__all__ = ["Gate", "Refused"]
+__all__ = ["Gate", "Refused", "key_of"]
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
 """No webhook of the carrier comes near this."""
 MAX_FIELDS = 500
+MIN_KEY_CHARS = 16
 BODY_SECONDS = 10.0
 """How long the body of a request may take to come: whoever sends half of one is not waited for."""
 
@@ -37,6 +39,17 @@ class Refused(Exception):
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
+
+
+def key_of(setting: str, key: SecretStr) -> str:
+    """A key of our own; "" for none. Raises `ConfigurationError` for one that can be guessed."""
+    value = key.get_secret_value()
+    if value and len(value) < MIN_KEY_CHARS:
+        raise ConfigurationError(
+            f"{setting} is shorter than {MIN_KEY_CHARS} characters.",
+            remedy="openssl rand -hex 24 makes a better one.",
+        )
+    return value
 
 
 class Gate:

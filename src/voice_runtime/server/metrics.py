@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import Response
 
-from voice_runtime.errors import ConfigurationError
-from voice_runtime.server.gate import Refused
+from voice_runtime.server.gate import Refused, key_of
 from voice_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,19 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MetricsRoute", "metrics_of"]
 
-MIN_KEY_CHARS = 16
-
 
 def metrics_of(settings: Settings) -> Metrics | None:
     """What is counted, if the settings ask for it. Raises `ConfigurationError` for a key that can be guessed."""
-    key = settings.voice_metrics_token.get_secret_value()
-    if not key:
+    if not key_of("VOICE_METRICS_TOKEN", settings.voice_metrics_token):
         return None
-    if len(key) < MIN_KEY_CHARS:
-        raise ConfigurationError(
-            f"VOICE_METRICS_TOKEN is shorter than {MIN_KEY_CHARS} characters.",
-            remedy="openssl rand -hex 24 makes a better one.",
-        )
     from voice_runtime.telemetry.metrics import Metrics  # prometheus_client is for those who want it
 
     return Metrics()

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 from voice_runtime import audio
 from voice_runtime.errors import CallLimitError
 from voice_runtime.handler import Handler
-from voice_runtime.server.gate import Refused
+from voice_runtime.server.gate import Refused, key_of
 from voice_runtime.server.socket import AsgiSocket
 from voice_runtime.session import VoiceSession
 from voice_runtime.settings import Settings
@@ -33,7 +33,10 @@ WHOLE_FILES_LEAD_SECONDS = 600.0
 
 
 class RawEndpoint:
-    """Serves raw-audio sockets, for clients that have VOICE_RAW_TOKEN; without that setting, for nobody."""
+    """Serves raw-audio sockets, for clients that have VOICE_RAW_TOKEN; without that setting, for nobody.
+
+    Raises `ConfigurationError` for a token that can be guessed.
+    """
 
     def __init__(
         self,
@@ -43,7 +46,7 @@ class RawEndpoint:
         route: Callable[[CallInfo], Handler | None],
         new_session: Callable[[], VoiceSession],
     ) -> None:
-        self._token = settings.voice_raw_token.get_secret_value()
+        self._token = key_of("VOICE_RAW_TOKEN", settings.voice_raw_token)
         self._origins = {origin.strip().rstrip("/") for origin in settings.voice_raw_origins.split(",")} - {""}
         self._max_bytes = settings.voice_raw_max_message_bytes
         self._limits = RawLimits(settings.voice_start_timeout, settings.voice_raw_idle_seconds)
