@@ -31,7 +31,7 @@ from voice_runtime.simulator import CallRecord, EndedBy, Line, Phone
 from voice_runtime.simulator.rest import FAULTS
 from voice_runtime.testing import PhoneSystem, ScaledLoop, VirtualLoop, run
 
-__all__ = ["Outcome", "run_batch"]
+__all__ = ["Log", "Outcome", "holders", "run_batch", "wait_for_threads"]
 
 SPEED = 8.0
 SETTLE_SECONDS = 150.0
@@ -54,7 +54,7 @@ class Outcome:
         self.failures.append((call, why))
 
 
-class _Log(logging.Handler):
+class Log(logging.Handler):
     """The end of every call, and every error, while it is entered."""
 
     def __init__(self) -> None:
@@ -187,7 +187,7 @@ async def _one(system: PhoneSystem, plan: CallPlan, sids: dict[int, str]) -> Cal
     return await system.finished(sids[plan.number])
 
 
-async def _live(batch: BatchPlan, plans: list[CallPlan], outcome: Outcome, log: _Log, folder: str) -> Any:
+async def _live(batch: BatchPlan, plans: list[CallPlan], outcome: Outcome, log: Log, folder: str) -> Any:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(
         lambda _, context: outcome.fail(None, f"in the loop: {context.get('message')} {context.get('exception')!r}")
@@ -262,7 +262,7 @@ def _reasons(plan: CallPlan, record: CallRecord) -> set[EndReason]:
 
 def run_batch(batch: BatchPlan, plans: list[CallPlan]) -> Outcome:
     """Live through it and look at what is left."""
-    outcome, log = Outcome(), _Log()
+    outcome, log = Outcome(), Log()
     threads, files = set(threading.enumerate()), _open_files()
     unraisable = sys.unraisablehook
     sys.unraisablehook = lambda it: outcome.fail(None, f"unraisable: {it.err_msg} {it.exc_value!r} {it.object!r}")
@@ -278,9 +278,10 @@ def run_batch(batch: BatchPlan, plans: list[CallPlan]) -> Outcome:
             _check_recordings(Path(folder), outcome)
         gc.collect()
         if left := list(living):
-            outcome.fail(None, f"{len(left)} sessions are alive, held by {_holders(left[0])}")
+            outcome.fail(None, f"{len(left)} sessions are alive, held by {holders(left[0])}")
         del left
-        _wait_for_threads(threads, outcome)
+        if names := wait_for_threads(threads):
+            outcome.fail(None, f"threads are left: {names}")
         if len(now := _open_files()) > len(files):
             outcome.fail(None, f"open files: {sorted(set(now) - set(files))}")
         for error, times in Counter(error for error in log.errors if not _planned(error, batch)).items():
@@ -312,17 +313,19 @@ def _open_files() -> list[str]:
     return files
 
 
-def _holders(session: object) -> str:
+def holders(session: object) -> str:
     return ", ".join(type(holder).__name__ for holder in gc.get_referrers(session) if not inspect.isframe(holder))[:200]
 
 
-def _wait_for_threads(before: set[threading.Thread], outcome: Outcome) -> None:
+def wait_for_threads(before: set[threading.Thread]) -> list[str]:
+    """The names of those that are still there after a while."""
+    left: list[str] = []
     for _ in range(250):
         left = [thread.name for thread in set(threading.enumerate()) - before]
         if not left:
-            return
+            break
         time.sleep(0.02)
-    outcome.fail(None, f"threads are left: {left}")
+    return left
 
 
 def _check_recordings(folder: Path, outcome: Outcome) -> None:

@@ -344,7 +344,7 @@ class Conversation:
             self._entrance.late()
             return self._agent.limits.patience
         reply = self._mouth.current or self._thinking.reply
-        if reply is None:
+        if reply is None or self._call.waive_proof():  # a carrier that loses a mark: nobody waits for the agent
             return self._agent.limits.patience
         if reply.starved:
             if reply is self._thinking.reply:

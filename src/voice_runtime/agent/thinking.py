@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Thinking"]
 
+_SAID = (PlaybackOutcome.PLAYED, PlaybackOutcome.TIMED_OUT)  # all of it, and the carrier may have lost the proof
+
 log = logging.getLogger(__name__)
 
 
@@ -115,8 +117,7 @@ class Thinking:
     def ends_call(self, reply: Reply, outcome: PlaybackOutcome) -> bool:
         """An utterance is over. Whether it was such an answer, whole."""
         turn = self._turn
-        said = outcome in (PlaybackOutcome.PLAYED, PlaybackOutcome.TIMED_OUT) and reply.complete
-        return turn is not None and turn.reply is reply and turn.last and said
+        return turn is not None and turn.reply is reply and turn.last and outcome in _SAID and reply.complete
 
     # -- what becomes of the answer ------------------------------------------------------------------------------------
 
@@ -125,7 +126,7 @@ class Thinking:
         turn = self._turn
         if turn is None or turn.reply is not reply:
             return False
-        if outcome is PlaybackOutcome.PLAYED and reply.complete:
+        if outcome in _SAID and reply.complete:
             return True
         if not turn.over and reply.wanted is Wanted.SOUND:  # cut by somebody else than the floor
             self.cancel()

@@ -66,6 +66,7 @@ class ChainedStt:
         self._fallback = fallback
         self._listener: Listener | None = None
         self._second: Listener | None = None
+        self._open: set[Listener] = set()  # every one that has a recogniser
         self._audio: deque[bytes] = deque()  # no final words cover it yet
         self._size = 0
         self._unheard = Unheard(fallback.silent)
@@ -96,11 +97,11 @@ class ChainedStt:
     async def stop(self) -> None:
         await self._tasks.close()
         for listener in (self._listener, self._second):
-            if listener is not None:
-                await listener.stop()
-                if not listener.proven:
-                    listener.link.breaker.abandoned()
+            if listener is not None and not listener.proven:
+                listener.link.breaker.abandoned()
         self._listener = self._second = None
+        for listener in tuple(self._open):  # those, too, whose start or end was under way
+            await self._let_go(listener)
 
     # -- audio ---------------------------------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ class ChainedStt:
     async def _next(self, failure: Failure | None) -> Failure | None:
         """Have the next recogniser listen that starts, after that failure. The failure of the last, if none does."""
         for link in self._fallback.chain.order(unless=self._has_just_failed):
-            listener = Listener(link, self)
+            listener = self._listener_of(link)
             try:
                 async with asyncio.timeout(self._fallback.start):
                     await listener.start()
@@ -143,7 +144,7 @@ class ChainedStt:
                 log.warning("the recogniser %s did not start: %s", link.name, error)
                 self._lost(link)
                 before, failure = failure, _start_failure(link.name, error)
-                self._tasks.start("stop", listener.stop())
+                self._tasks.start("stop", self._let_go(listener))
                 if before is not None:
                     failure = Failure(failure.name, failure.reason, f"{failure.detail}; before it {before}")
                 continue
@@ -154,6 +155,14 @@ class ChainedStt:
             return None
         return failure or Failure("stt", SttFailure.START_FAILED, "every recogniser has just failed")
 
+    def _listener_of(self, link: Link[Callable[[], SttProvider]]) -> Listener:
+        self._open.add(listener := Listener(link, self))
+        return listener
+
+    async def _let_go(self, listener: Listener) -> None:
+        await listener.stop()
+        self._open.discard(listener)
+
     def _switched(self, failure: Failure, listener: Listener) -> None:
         lost = (self._now() - self._news) * 1000
         self._report(
@@ -161,7 +170,7 @@ class ChainedStt:
         )
 
     async def _replace(self, listener: Listener, fault: SttFault) -> None:
-        self._tasks.start("stop", listener.stop())
+        self._tasks.start("stop", self._let_go(listener))
         failure = Failure(listener.link.name, fault.failure, str(fault))
         if (last := await self._next(failure)) is not None and self.on_error is not None:
             reason = SttFailure(last.reason) if last.reason in set(SttFailure) else SttFailure.CRASHED
@@ -177,7 +186,7 @@ class ChainedStt:
         link = next(others, None)
         if link is None:
             return
-        self._second = second = Listener(link, self)
+        self._second = second = self._listener_of(link)
         try:
             async with asyncio.timeout(self._fallback.opinion):
                 await second.start()
@@ -194,7 +203,7 @@ class ChainedStt:
                 if not second.proven:
                     link.breaker.abandoned()
         if self._listener is not second:
-            await second.stop()
+            await self._let_go(second)
 
     def _has_just_failed(self, link: Link[Callable[[], SttProvider]]) -> bool:
         return self._now() - self._failed_at.get(link.name, -math.inf) < _AGAIN_SECONDS
@@ -226,7 +235,7 @@ class ChainedStt:
         if found < known or (found == known and not final):
             return False
         self._lost(first.link)
-        self._tasks.start("stop", first.stop())
+        self._tasks.start("stop", self._let_go(first))
         fault = "no words for what another recogniser understood"
         self._goes_on(second, Failure(first.link.name, SttFailure.STALLED, fault))
         return True
@@ -246,13 +255,13 @@ class ChainedStt:
     def failed(self, listener: Listener, fault: SttFault) -> None:
         self._lost(listener.link)
         if listener is self._listener and self._second is not None and self._second.listens:
-            self._tasks.start("stop", listener.stop())
+            self._tasks.start("stop", self._let_go(listener))
             self._goes_on(self._second, Failure(listener.link.name, fault.failure, str(fault)))
         elif listener is self._listener:
             self._listener = None
             self._tasks.start("replace", self._replace(listener, fault))
         else:
-            self._tasks.start("stop", listener.stop())
+            self._tasks.start("stop", self._let_go(listener))
 
     # ------------------------------------------------------------------------------------------------------------------
 

@@ -87,6 +87,7 @@ class Speaking:
         self._session = session
         self._numbers = itertools.count(1)
         self._turn = asyncio.Lock()
+        self._unproven: PendingMark | None = None
 
     async def say(self, text: str | AsyncIterable[str | Spoken], barge_in: BargeIn) -> Utterance:
         """Synthesise and play `text`."""
@@ -108,6 +109,10 @@ class Speaking:
             if goodbye and not session.is_disconnected:
                 await self._take_turn(self._speech(goodbye), BargeIn.NEVER)
             await end()
+
+    def waive_proof(self) -> bool:
+        """Do not wait any longer for the proof that what was said was played. Whether that is what is waited for."""
+        return self._unproven is not None and self._unproven.resolve(MarkOutcome.TIMED_OUT)
 
     async def _utter(self, what: Speech | Sound, barge_in: BargeIn) -> Utterance:
         async with self._turn:
@@ -178,7 +183,12 @@ class Speaking:
         stream = self._session.stream
         if self._session.is_disconnected:
             return PlaybackOutcome.DISCONNECTED
-        match await mark.wait(stream.unplayed_seconds() + MARK_GRACE_SECONDS):
+        self._unproven = mark
+        try:
+            outcome = await mark.wait(stream.unplayed_seconds() + MARK_GRACE_SECONDS)
+        finally:
+            self._unproven = None
+        match outcome:
             case MarkOutcome.PLAYED:
                 return PlaybackOutcome.PLAYED
             case MarkOutcome.CLEARED:

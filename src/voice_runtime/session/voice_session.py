@@ -60,6 +60,13 @@ class VoiceSession(CallLife):
         source = aiter(audio) if isinstance(audio, AsyncIterable) else _pieces(await _ready_audio(audio))
         return await self._speaking.play(source, BargeIn(barge_in))
 
+    def waive_proof(self) -> bool:
+        """Take what was said for heard, if all of it was sent and only the carrier's proof of that is missing.
+
+        Whether it was so. The utterance has timed out then.
+        """
+        return self._speaking.waive_proof()
+
     async def send_digits(self, digits: str) -> Utterance:
         """Play keypad tones to the other side: 0-9 * # A-D; `w` waits half a second, `W` a whole one."""
         return await self._speaking.play(_pieces(dtmf(digits)), BargeIn.NEVER)
