@@ -35,7 +35,7 @@ def test_a_second_opinion_ends_with_the_call(phone: PhoneTests) -> None:
     class Stopped(MockStt):
         runs = False
 
-        def __init__(self, **options: float) -> None:
+        def __init__(self, **options: object) -> None:
             super().__init__(**options)  # type: ignore[arg-type]
             made.append(self)
 
@@ -51,7 +51,7 @@ def test_a_second_opinion_ends_with_the_call(phone: PhoneTests) -> None:
         await line.mumble(2)
         await line.until(lambda: len(made) == 2, 10)
 
-    chain = FallbackStt({"deaf": lambda: Stopped(stall_after_ms=0), "steady": Stopped}, opinion=30.0)
+    chain = FallbackStt({"deaf": lambda: Stopped(script=[(1e9, "too late")]), "steady": Stopped}, opinion=30.0)
     app = VoiceApp(stt=chain, tts=MockTts())
     app.call()(Remembering(ScriptedBrain(otherwise="yes.")))
     phone.call(app, mumbles)
