@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from agent_world import Remembering, desk, ear, says
 
-from voice_runtime import VoiceApp
+from voice_runtime import VoiceApp, VoiceSession
 from voice_runtime.agent import Limits
-from voice_runtime.events import EndReason
+from voice_runtime.events import CallerTurnTaken, CallEvent, EndReason, TurnMeasured
 from voice_runtime.fallback.stt import FallbackStt
+from voice_runtime.llm import Turn
 from voice_runtime.mock import MockStt, MockTts
 from voice_runtime.simulator import BadDay, Line
 from voice_runtime.testing import PhoneTests, ScriptedBrain
+from voice_runtime.turns.policy import FloorPolicy
 
 
 def test_a_carrier_that_loses_every_mark_is_no_fault_of_the_voice(phone: PhoneTests) -> None:
@@ -56,3 +58,22 @@ def test_a_second_opinion_ends_with_the_call(phone: PhoneTests) -> None:
     app.call()(Remembering(ScriptedBrain(otherwise="yes.")))
     phone.call(app, mumbles)
     assert [stt.runs for stt in made] == [False, False]
+
+
+def test_a_turn_that_needs_no_answer_is_taken_before_it_is_measured(phone: PhoneTests) -> None:
+    """Also when that was decided before the caller was known to be done."""
+    events: list[CallEvent] = []
+
+    class Silent(Remembering):
+        async def enter(self, call: VoiceSession) -> None:
+            call.on_event(lambda e: events.append(e) if isinstance(e, CallerTurnTaken | TurnMeasured) else None)
+
+        async def user_turn(self, call: VoiceSession, turn: Turn) -> None:
+            return None
+
+    async def asks(line: Line) -> None:
+        await says(line, "when does it come")
+        await line.pause(3)
+
+    phone.call(desk(Silent(ScriptedBrain(), policy=FloorPolicy(preemptive=True))), asks)
+    assert [type(event) for event in events] == [CallerTurnTaken, TurnMeasured]

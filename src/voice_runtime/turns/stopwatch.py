@@ -34,7 +34,7 @@ class _Turn:
         self.moments = Moments()
         self.utterances: set[int] = set()  # the floor's numbers
         self.outcome: TurnOutcome | None = None
-        self.failed = self.filler = False
+        self.taken = self.failed = self.filler = False
         self.input_tokens = self.output_tokens = self.characters = 0
         self.answered_at: float | None = None
 
@@ -114,7 +114,7 @@ class Stopwatch:
                 self._audible = self._audible or utterance == self._saying[0]
             case on.ThinkingEnded(number) if turn is not None and number == turn.number:
                 turn.answered_at = now if turn.answered_at is None else turn.answered_at
-                if not turn.utterances:
+                if turn.taken and not turn.utterances:  # else the floor is told again when it is a turn
                     return self._close(TurnOutcome.COMPLETED, now)
             case on.UtteranceEnded(utterance):
                 if utterance == self._saying[0]:
@@ -165,6 +165,7 @@ class Stopwatch:
         turn = self._turn
         if turn is None or turn.number != number:
             return []
+        turn.taken = True
         self._caller.stamp(turn.moments, now)
         return [CallerTurnTaken(now, number, turn.text, turn.keys)]
 
