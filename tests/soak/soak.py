@@ -1,21 +1,25 @@
 """Random calls on random bad days, and nothing left of them: `make soak SECONDS=120 SEED=1`.
 
-Every eighth batch goes over real sockets. Whatever fails is named with the line that does it again.
+Every eighth batch goes over real sockets. Between the batches, agents are talked to, one call at a time. Whatever fails
+is named with the line that does it again.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import time
 from collections import Counter
 
 from soak_batch import Outcome, run_batch
 from soak_plans import BatchPlan, CallPlan
+from soak_talk_plans import TalkPlan
+from soak_talks import run_talk
 
-__all__ = ["main", "soak"]
+__all__ = ["main", "soak", "talks"]
 
-CALLS, CALLS_OVER_SOCKETS = 60, 12
+CALLS, CALLS_OVER_SOCKETS, TALKS = 60, 12, 60
 FLAT_KILOBYTES = 12_000
 """What the second half of a soak may add to the memory that the first half has needed."""
 
@@ -28,8 +32,19 @@ def batch(seed: int, number: int, only: int | None = None) -> Outcome:
     return run_batch(plan, [CallPlan.of(seed, one) for one in numbers])
 
 
-def soak(seconds: float, seed: int) -> tuple[Outcome, list[str]]:
-    """At least one batch, and more until the time is up. What went wrong comes with how to see it again."""
+def talks(seed: int, numbers: range) -> tuple[Outcome, list[str]]:
+    """These calls to agents. What went wrong comes with how to see it again."""
+    total, told = Outcome(), list[str]()
+    for number in numbers:
+        done = run_talk(TalkPlan.of(seed, number))
+        told += [f"python tests/soak/soak.py --seed {seed} --talk {number}: {why}" for _, why in done.failures]
+        told += done.transcripts.values()
+        total.add(done)
+    return total, told
+
+
+def soak(seconds: float, seed: int, talking: int = TALKS) -> tuple[Outcome, list[str]]:
+    """At least one batch, and more until the time is up, with so many talks after each."""
     total, told, memory, began, number = Outcome(), list[str](), list[tuple[float, int]](), time.monotonic(), 0
     while not number or time.monotonic() - began < seconds:
         done = batch(seed, number)
@@ -37,10 +52,10 @@ def soak(seconds: float, seed: int) -> tuple[Outcome, list[str]]:
         for call, why in done.failures:
             told.append(f"{again} --batch {number}: {why}" if call is None else f"{again} --only {call}: {why}")
         told += done.transcripts.values()
-        total.dialled += done.dialled
-        total.carried += done.carried
-        total.reasons += done.reasons
-        total.failures += done.failures
+        total.add(done)
+        talked, what = talks(seed, range(number * talking, (number + 1) * talking))
+        told += what
+        total.add(talked)
         memory.append((time.monotonic() - began, _resident_kilobytes()))
         number += 1
     if grown := _grown(memory):
@@ -68,9 +83,20 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", type=int, help="this call, alone")
     options.add_argument("--batch", type=int, help="this batch of calls")
+    options.add_argument("--talk", type=int, help="this call to an agent")
+    options.add_argument("--talks", action="store_true", help="nothing but calls to agents")
     asked = options.parse_args()
     began = time.monotonic()
-    if asked.only is not None or asked.batch is not None:
+    gc.freeze()  # what is there now stays, and need not be looked through after each call
+    if asked.talk is not None:
+        total, told = talks(asked.seed, range(asked.talk, asked.talk + 1))
+    elif asked.talks:
+        total, told, number = Outcome(), [], 0
+        while time.monotonic() - began < asked.seconds:
+            done, what = talks(asked.seed, range(number, number + 1))
+            total.add(done)
+            told, number = told + what, number + 1
+    elif asked.only is not None or asked.batch is not None:
         number = asked.batch if asked.only is None else asked.only // CALLS
         total = batch(asked.seed, number, asked.only)
         told = [f"{'batch' if call is None else call}: {why}" for call, why in total.failures]

@@ -53,6 +53,13 @@ class Outcome:
     def fail(self, call: int | None, why: str) -> None:
         self.failures.append((call, why))
 
+    def add(self, other: Outcome) -> None:
+        """But for the transcripts, which are told by then."""
+        self.dialled += other.dialled
+        self.carried += other.carried
+        self.reasons += other.reasons
+        self.failures += other.failures
+
 
 class Log(logging.Handler):
     """The end of every call, and every error, while it is entered."""

@@ -40,6 +40,7 @@ LONGEST_SILENCE = 4.3
 LONGEST_SILENCE_OF_TWO = 9.0
 """A slow brain and a dead voice together, and tools that may wait without a word: see docs/agent.md."""
 RECOGNISED_SECONDS = 1.5
+_QUIET_TOOLS = ("collect_digits", "send_digits", "transfer")
 LONGEST_CALL_SECONDS = 150.0
 APOLOGY = "i am sorry, something went wrong on our side. please call again."
 """What an application says whose handler has failed."""
@@ -123,7 +124,12 @@ def _to_blame(plan: TalkPlan) -> set[str]:
         blamed.add("brain")  # what the hook of a turn raises counts as its failure
     if plan.voice not in ("good",):
         blamed.add("tts")
-    if plan.ears != "good" or plan.caller in ("mumbles", "mixed", "coughs", "interrupts") or plan.lossy or plan.day.jitter_ms:
+    if (
+        plan.ears != "good"
+        or plan.caller in ("mumbles", "mixed", "coughs", "interrupts")
+        or plan.lossy
+        or plan.day.jitter_ms
+    ):
         blamed.add("stt")  # who mumbles again and again is not understood
     return blamed
 
@@ -133,7 +139,7 @@ def _errors(plan: TalkPlan, errors: list[str]) -> Iterator[str]:
     if _to_blame(plan) & {"brain"}:
         asked.append("the brain failed")
     if plan.hooks == "enter_raises":
-        asked.append("the handler of call")
+        asked += ["the handler of call", "agent.enter failed"]
     if "tts" in _to_blame(plan):
         asked += ["synthesis failed", "cannot be made beforehand", "not made beforehand"]
     if plan.ears != "good":
@@ -189,7 +195,7 @@ def _speech(plan: TalkPlan, story: Story, heard: list[SpelledWord]) -> Iterator[
 
 
 def _memory(plan: TalkPlan, story: Story, heard: list[SpelledWord]) -> Iterator[str]:
-    if plan.broken or plan.hooks == "enter_raises":
+    if plan.broken or plan.day.late_stop or plan.hooks == "enter_raises":
         return
     ear = [word.text for word in heard if word.whole and (Words.place(word.text) or ("",))[0] != "aside"]
     kept = " ".join(item.text for item in story.history if isinstance(item, AgentItem)).lower().split()
@@ -231,7 +237,11 @@ def _owed(story: Story) -> Iterator[tuple[float, float]]:
     since: float | None = None
     collecting = 0
     for at, event in story.events:
-        if isinstance(event, ToolStarted | ToolFinished) and event.tool in ("collect_digits", "send_digits", "transfer"):
+        if isinstance(event, ToolStarted | ToolFinished) and event.tool in (
+            "collect_digits",
+            "send_digits",
+            "transfer",
+        ):
             collecting += 1 if isinstance(event, ToolStarted) else -1
             owes = since is not None and not collecting
         elif isinstance(event, FloorChanged):

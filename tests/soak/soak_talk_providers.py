@@ -56,6 +56,8 @@ class SoakBrain:
 
     def steps(self, turn: Turn) -> list[Any]:
         chance, bad = self.chance, self.chance.random() < 0.5
+        if self.kind == "tools":
+            return self._with_tools()
         text = self._text()
         match self.kind:
             case "slow":
@@ -75,18 +77,16 @@ class SoakBrain:
                 return [step for _ in range(8) for step in (UseTool(name, self._arguments(name)), Usage(100, 10))] + [
                     text
                 ]
-            case "tools":
-                return self._with_tools(text)
         return [text, Usage(100, 10)]
 
-    def _with_tools(self, text: str) -> list[Any]:
+    def _with_tools(self) -> list[Any]:
         chance, steps = self.chance, []
         for _ in range(chance.randint(1, 3)):
             if chance.random() < 0.5:
                 steps.append(self._text(1) + " ")
             name = chance.choice(self.tools)
             steps.append(UseTool(name, self._arguments(name)))
-        return [*steps, Usage(200, 20), text] if chance.random() < 0.9 else steps
+        return [*steps, Usage(200, 20), self._text()] if chance.random() < 0.9 else steps
 
     def _arguments(self, name: str) -> dict[str, Any]:
         chance = self.chance
