@@ -121,7 +121,7 @@ def _to_blame(plan: TalkPlan) -> set[str]:
     if plan.brain in ("stalls", "fails", "empty", "tardy", "tools", "circles", "chain"):
         blamed.add("brain")
     if plan.hooks in ("raises", "slow"):
-        blamed.add("brain")  # what the hook of a turn raises counts as its failure
+        blamed |= {"brain", "user_turn"}  # what the hook of a turn raises counts as a failure
     if plan.voice not in ("good",):
         blamed.add("tts")
     if (
@@ -139,7 +139,7 @@ def _errors(plan: TalkPlan, errors: list[str]) -> Iterator[str]:
     if _to_blame(plan) & {"brain"}:
         asked.append("the brain failed")
     if plan.hooks == "enter_raises":
-        asked += ["the handler of call", "agent.enter failed"]
+        asked += ["the handler of call", "agent.enter failed", "the apology failed too"]
     if "tts" in _to_blame(plan):
         asked += ["synthesis failed", "cannot be made beforehand", "not made beforehand"]
     if plan.ears != "good":
