@@ -23,7 +23,7 @@ from voice_runtime.audio import beep
 from voice_runtime.agent import Agent
 from voice_runtime.turns.policy import FloorPolicy
 
-LONG = "One is a number. Two is another number. Three comes after two."
+LONG = "One is a number" + " and so is the next one" * 12 + "."
 
 async def brain(turn):
     if "fail" in turn.text:

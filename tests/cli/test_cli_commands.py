@@ -61,7 +61,7 @@ def test_a_wrong_command_line_is_exit_code_2(run: Run, arguments: tuple[str, ...
         (("serve", ":app"), 2, "'' is no name of a module"),
         (("serve", "program"), 2, "The module program has no app. It has program:answer."),
         (("serve", "program:nothing"), 2, "The module program has no nothing. It has program:answer."),
-        (("serve", "program:NUMBER"), 2, "program:NUMBER is a int, and neither a VoiceApp nor a function"),
+        (("serve", "program:NUMBER"), 2, "program:NUMBER is a int, and neither a VoiceApp, an agent"),
         (("serve", "program:Kind"), 2, "program:Kind is the class Kind, and neither"),
         (("serve", "program:web"), 2, "program:web is a web application, not a VoiceApp."),
         (("serve", "broken"), 1, "broken.py:2: ZeroDivisionError: division by zero"),
