@@ -509,7 +509,10 @@ class ProviderRecovered(CallEvent):
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted(CallEvent):
-    """The agent's model called a tool: the call's `number`th. `status`: what it is doing, for people, or ""."""
+    """The agent's model called a tool: the call's `number`th. `status`: what it is doing, for people, or "".
+
+    `tool`: its name; "unknown" when there is none of that name.
+    """
 
     number: int
     tool: str
