@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Mapping
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "unknown_variables"]
 
 
 class Settings(BaseSettings):
@@ -19,7 +21,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        case_sensitive=False, extra="ignore", env_ignore_empty=True, populate_by_name=True, frozen=True
+        case_sensitive=False, extra="forbid", env_ignore_empty=True, populate_by_name=True, frozen=True
     )
 
     # -- where we are -------------------------------------------------------------------------------------------------
@@ -176,3 +178,10 @@ class Settings(BaseSettings):
             if url.startswith(websocket):
                 return web + url.removeprefix(websocket)
         return url
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """What begins with VOICE_ and is no setting: each with the one that was probably meant, or ""."""
+    known = [name.upper() for name in Settings.model_fields]
+    unknown = [name for name in environment if name.upper().startswith("VOICE_") and name.upper() not in known]
+    return {name: next(iter(difflib.get_close_matches(name.upper(), known, 1, 0.8)), "") for name in unknown}

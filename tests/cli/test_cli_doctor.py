@@ -52,6 +52,7 @@ def test_a_machine_that_is_ready_is_exit_code_0(run: Run, world: World, monkeypa
         ("VOICE_STT", "nosuch", "STT", "fail", "Known here"),
         ("VOICE_TTS", "elevenlabs", "TTS", "fail", "ELEVENLABS_API_KEY"),
         ("VOICE_LOG_LEVEL", "loud", "settings", "fail", "debug"),
+        ("VOICE_MAX_CAL", "3", "settings", "warn", "VOICE_MAX_CALLS"),
         ("VOICE_SERVER_PORT", "x", "settings", "fail", "environment"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from voice_runtime.settings import Settings
+from voice_runtime.settings import Settings, unknown_variables
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,15 @@ def test_an_empty_variable_is_no_variable(monkeypatch: pytest.MonkeyPatch) -> No
     """`VOICE_MAX_CALLS=` in a compose file means the default."""
     monkeypatch.setenv("VOICE_MAX_CALLS", "")
     assert Settings().voice_max_calls == 200
+
+
+def test_a_misspelled_argument_is_an_error() -> None:
+    """It would be a setting that does nothing."""
+    with pytest.raises(ValidationError, match="voice_max_cals"):
+        Settings(voice_max_cals=3)  # type: ignore[call-arg]
+
+
+def test_a_misspelled_variable_is_named_with_what_was_meant() -> None:
+    """Variables of others are none of ours; case does not matter."""
+    environment = {"VOICE_MAX_CAL": "3", "voice_stt": "mock", "VOICE_OF_AMERICA_XYZZY": "x", "PATH": "/bin"}
+    assert unknown_variables(environment) == {"VOICE_MAX_CAL": "VOICE_MAX_CALLS", "VOICE_OF_AMERICA_XYZZY": ""}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import sys
@@ -20,7 +21,7 @@ from voice_runtime.cli.output import FAILED, problems, show_json
 from voice_runtime.errors import ConfigurationError, VoiceRuntimeError
 from voice_runtime.registry import KINDS, STT, TTS, Registry, split_names
 from voice_runtime.server.serving import listen
-from voice_runtime.settings import Settings
+from voice_runtime.settings import Settings, unknown_variables
 from voice_runtime.telemetry import LEVELS
 from voice_runtime.transports.twilio_account import open_rest
 from voice_runtime.transports.twilio_call_list import ANYBODY, CallListQuery
@@ -112,6 +113,10 @@ def _settings(settings: Settings) -> Check:
     if settings.voice_log_level.lower() not in LEVELS:
         remedy = f"Use one of {', '.join(LEVELS)}."
         return Check("settings", State.FAIL, f"VOICE_LOG_LEVEL is {settings.voice_log_level!r}", remedy)
+    if unknown := unknown_variables(os.environ):
+        meant = [f"{near} instead of {name}" for name, near in unknown.items() if near]
+        remedy = f"Set {', '.join(meant)}." if meant else "Unset it, if nothing else reads it."
+        return Check("settings", State.WARN, f"no such setting: {', '.join(unknown)}", remedy)
     return Check("settings", State.OK, "valid")
 
 

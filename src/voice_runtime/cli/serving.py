@@ -17,7 +17,7 @@ from voice_runtime.cli.output import FAILED, give_up
 from voice_runtime.registry import STT, TTS
 from voice_runtime.server.serving import Stop, serve
 from voice_runtime.server.voice_app import VoiceApp
-from voice_runtime.settings import Settings
+from voice_runtime.settings import Settings, unknown_variables
 from voice_runtime.telemetry import LEVELS, configure_logging
 
 __all__ = ["announce", "loop_factory", "run", "spare_the_collector", "start_logging", "stops_on_signals"]
@@ -85,6 +85,8 @@ def announce(app: VoiceApp, host: str, port: int) -> None:
         todo.append("set TWILIO_AUTH_TOKEN, until then every call is refused")
     elif not settings.twilio_account_sid:
         todo.append("set TWILIO_ACCOUNT_SID, to end and place calls")
+    for name, near in unknown_variables(os.environ).items():
+        todo.append(f"{name} is no setting{f': {near} is' if near else ''}")
     stt, tts = app.speech
     if not tts:
         todo.append("choose VOICE_TTS to speak")
