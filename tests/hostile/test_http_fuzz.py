@@ -64,7 +64,7 @@ def test_every_answer_is_a_documented_one(
     operation = described()[path][method.upper()]
     documented = DESCRIPTION["paths"][path][method]["responses"]
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(
         st.one_of(
             operation.as_strategy(generation_mode=GenerationMode.POSITIVE),
@@ -122,7 +122,7 @@ RAW = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from([b"/incoming", b"/incoming?attempt=1", b"/status", b"/sms", b"/sms/status"]),
     st.one_of(FORMS, RAW),

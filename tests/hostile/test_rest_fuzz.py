@@ -81,7 +81,7 @@ ANSWERS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=350, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @example(
     "place",
     b"HTTP/1.1 301 X\r\nContent-Encoding: gzip\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 100000\r\n\r\n[[",
