@@ -44,7 +44,7 @@ class World:
             port = free.getsockname()[1]
 
         async def make() -> Carrier:
-            return Carrier(TOKEN, addresses={PUBLIC: f"http://127.0.0.1:{port}"}, speed=10)
+            return Carrier(TOKEN, addresses={PUBLIC: f"http://127.0.0.1:{port}"}, speed=5)
 
         return cls(asyncio.run_coroutine_threadsafe(make(), loop).result(30), port, loop, api)
 

@@ -103,7 +103,7 @@ async def finished(program: asyncio.subprocess.Process) -> tuple[list[str], str]
 
 async def test_the_quick_example_of_0_1_runs_unchanged() -> None:
     """It places the call by REST, is called back, speaks, and hears: recognition starts although it came late."""
-    async with world(speed=10) as w:
+    async with world(speed=4) as w:
 
         async def alice(line: Line) -> None:
             await line.hear_out(200)
