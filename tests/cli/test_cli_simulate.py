@@ -142,6 +142,13 @@ def test_somebody_ready_made_answers(run: Run, foreign: str) -> None:
     assert "busy, 0.0 s, ended by: not_answered" in result.stdout
 
 
+def test_nobody_waits_for_ever_for_a_call_unless_they_want_to() -> None:
+    """What was waited for is told, and is a failure."""
+    result = typed("", "--listen", "--timeout", "0.2", "--auth-token", TOKEN)
+    assert result.exit_code == 1
+    assert "0 of 1 calls came within 0.2 s" in result.stdout
+
+
 def test_ctrl_c_hangs_up_and_a_call_that_fails_says_why(foreign: str, tmp_path: Path) -> None:
     """In processes of their own: one with a silent person until it is interrupted, one with a wrong token."""
 
@@ -184,6 +191,7 @@ def test_ctrl_c_hangs_up_and_a_call_that_fails_says_why(foreign: str, tmp_path: 
         (("http://127.0.0.1:1/", "--script", "good.py", "--person", "silent"), "give one of them"),
         (("http://127.0.0.1:1/", "--person", "nobody"), "it is one of silent"),
         (("http://127.0.0.1:1/", "--person", "busy"), "give --listen"),
+        (("http://127.0.0.1:1/", "--timeout", "5"), "how long to wait for calls: give --listen"),
         (("http://127.0.0.1:1/", "--bad-day", "rain=1"), "there is no 'rain'; there are jitter_ms"),
         (("http://127.0.0.1:1/", "--bad-day", "loss"), "loss needs a number, as in loss=1"),
         (("http://127.0.0.1:1/", "--bad-day", "rest=flood"), "rest has no fault 'flood'"),

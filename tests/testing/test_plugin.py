@@ -105,6 +105,33 @@ def test_it(phone):
     result.stdout.fnmatch_lines(["*TimeoutError: the agent said nothing within 3*"])
 
 
+def test_what_a_script_raises_is_told_once_and_where(pytester: pytest.Pytester) -> None:
+    """The lines of the test and of the script, none of ours, and no second traceback below."""
+    body = """
+async def waits(call):
+    await call.wait_ended()
+
+def test_it(phone):
+    async def caller(line):
+        raise LookupError("no such order")
+    phone.call(app_that(waits), caller)
+"""
+    shown = outcome(pytester, body).stdout.str()
+    assert shown.count("E       LookupError: no such order") == 1 and "Traceback" not in shown
+    assert "voice_runtime/" not in shown and len(shown.splitlines()) < 50, shown
+
+
+def test_an_app_that_answers_no_calls_cannot_be_called(pytester: pytest.Pytester) -> None:
+    """Nothing would be tested."""
+    body = """
+def test_it(phone):
+    phone.call(VoiceApp(), listens(1.0))
+"""
+    result = outcome(pytester, body)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ConfigurationError: The VoiceApp answers no calls. @app.call() does.*"])
+
+
 def test_who_does_not_use_it_does_not_pay() -> None:
     """Loaded for every test run, it imports none of the package's work."""
     heavy = {"fastapi", "httpx", "numpy", "twilio", "asyncio", "voice_runtime.simulator", "voice_runtime.settings"}

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from voice_runtime import VoiceApp, VoiceSession
-from voice_runtime.agent import Agent, Limits, Phrases
+from voice_runtime.agent import Agent, Limits, Phrases, Sounds
+from voice_runtime.audio import beep
 from voice_runtime.errors import CallHangupError
 from voice_runtime.events import EndReason, ToolFinished
 from voice_runtime.llm import ToolItem, Turn
@@ -175,6 +176,22 @@ def test_a_hook_that_raises_fails_the_test() -> None:
             raise KeyError("no such customer")
 
     with pytest.raises(KeyError, match="no such customer"), talk(Broken(ScriptedBrain())):
+        pass
+    with pytest.raises(KeyError, match="no such customer"), talk(Broken(ScriptedBrain())) as call:
+        call.say("hello")  # cannot be said any more, for that reason
+
+
+def test_an_agents_background_does_not_garble_text() -> None:
+    """There is no sound in it."""
+    with talk(Agent(ScriptedBrain("Very well."), greeting="Hello!", sounds=Sounds(background=beep(ms=300)))) as call:
+        call.say("two pizzas")
+        call.pause(1.0)
+    assert call.heard == "hello! very well."
+
+
+async def test_a_talk_in_a_coroutine_is_told_to_be_none() -> None:
+    """Its time is its own."""
+    with pytest.raises(RuntimeError, match="let the test be a plain `def`"), talk(ScriptedBrain()):
         pass
 
 

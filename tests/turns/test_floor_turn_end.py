@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from floor_play import FloorPlay, speaking
 
@@ -338,6 +340,15 @@ def test_keys_are_a_turn_two_seconds_after_the_last() -> None:
 def test_the_terminator_ends_the_keys_at_once_and_is_not_one_of_them() -> None:
     play = FloorPlay(CALM)
     assert play.at(0.0, KeyPressed("1"), KeyPressed("#")) == ["0 begin 1 '' keys 1", "0 commit 1"]
+
+
+def test_a_terminator_behind_keys_that_were_enough_is_none() -> None:
+    """People press # out of habit: it is neither an interruption nor the next turn, unless it comes much later."""
+    play = FloorPlay(replace(CALM, max_keys=2))
+    taken = ["0 begin 1 '' keys 42", "0 commit 1"]
+    assert play.at(0.0, KeyPressed("4"), KeyPressed("2")) == taken
+    assert play.at(0.3, KeyPressed("#")) == []
+    assert "2.5 begin 2 '' keys #" in [*play.at(0.5, KeyPressed("#")), *play.until(9)]
 
 
 def test_the_terminator_alone_is_a_key() -> None:

@@ -274,6 +274,10 @@ def simulate(
     listen: Annotated[
         bool, typer.Option("--listen", help="Wait for the application to place a call by REST, and answer it.")
     ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="With --listen: seconds to wait for it. Without, until Ctrl-C.", show_default=False),
+    ] = None,
     calls: Annotated[int, typer.Option(min=1, max=1000, help="The same caller so often at once.")] = 1,
     bad_day: Annotated[
         str, typer.Option(help="What goes wrong: jitter_ms=200,loss=0.05,start_twice.", show_default=False)
@@ -318,6 +322,7 @@ def simulate(
         person=person,
         voice=voice,
         listen=listen,
+        timeout=timeout,
         calls=calls,
         caller=caller,
         called=called,

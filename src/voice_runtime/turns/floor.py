@@ -52,6 +52,7 @@ class Floor:
         self._timers = Timers()
         self._requests = 0  # to the end-of-turn model
         self._limited = 0  # the turn that was cut by a limit: more words do not take it back
+        self._keyed_until = float("-inf")  # a terminator up to then belongs to the keys that were enough without it
         self._paused_at = 0.0
         self._now = 0.0
         self._out: list[Command] = []
@@ -198,6 +199,9 @@ class Floor:
         if words.keys and key == self._policy.key_terminator and self.state in _FREE:
             self._take_turn()
             return
+        if not words.keys and key == self._policy.key_terminator and self._now < self._keyed_until:
+            self._keyed_until = float("-inf")
+            return
         words.keys += key
         self._input_came()
         if self.state in (State.LISTENING, State.ENDING_TURN):
@@ -249,6 +253,8 @@ class Floor:
     def _take_turn(self) -> None:
         text, keys = self._caller.words.take()
         self._caller.turn_taken()
+        if self._policy.max_keys is not None and len(keys) >= self._policy.max_keys:
+            self._keyed_until = self._now + self._policy.key_wait
         self._silence.broken()
         self._out += self._turns.commit(text, keys)
         self._think()

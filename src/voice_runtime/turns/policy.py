@@ -46,7 +46,8 @@ class FloorPolicy:
     stopped instead. `pause_limit`: also when the voice does not end. `answer_window`: an "ok" so shortly before the
     agent's end is an answer.
 
-    Keys: the turn is over `key_wait` after the last, at `key_terminator`, or when there are `max_keys`.
+    Keys: the turn is over `key_wait` after the last, at `key_terminator`, or when there are `max_keys`: behind
+    those, the terminator is no key.
 
     `silence`: how long the caller may say nothing before the first prompt, the next ..., and the goodbye.
     `voice_limit`: a voice without any words that lasts longer is no voice. `thinking_limit`, `speaking_limit`: when an

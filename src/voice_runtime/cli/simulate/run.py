@@ -84,7 +84,7 @@ class _Simulation:
                             caller=self._wanted.caller,
                             called=self._wanted.called,
                         )
-                await self._enough.wait()
+                await self._called()
                 carrier.any_phone = None
                 if self._followed:
                     await asyncio.wait(self._followed)
@@ -102,6 +102,15 @@ class _Simulation:
             say(f"calling {destination.url}" + (f" as {as_known}" if as_known != destination.url else ""))
         if self._cast.hint:
             say(self._cast.hint, "dim")
+
+    async def _called(self) -> None:
+        """Until all calls have begun, or nobody waits for them any more."""
+        try:
+            async with asyncio.timeout(self._wanted.timeout if self._wanted.listen else None):
+                await self._enough.wait()
+        except TimeoutError:
+            begun, calls = len(self._followed), self._wanted.calls
+            self._screen.say(f"{begun} of {calls} calls came within {self._wanted.timeout:g} s", "bold red")
 
     def _begun(self, call: PhoneCall) -> None:
         self._followed.append(self._owner.start("follow", self._follow(call)))

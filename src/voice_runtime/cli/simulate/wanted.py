@@ -43,6 +43,7 @@ class Wanted:
     person: str = ""
     voice: str = "auto"
     listen: bool = False
+    timeout: float | None = None
     calls: int = 1
     caller: str = "+358401234567"
     called: str = "+358942721000"
@@ -62,6 +63,8 @@ class Wanted:
         """Where the application is. Raises ValueError with a sentence that says what is wrong."""
         if self.script and self.person:
             raise ValueError("--script and --person are both who is on the line: give one of them")
+        if self.timeout is not None and not self.listen:
+            raise ValueError("--timeout is how long to wait for calls: give --listen")
         if self.typed and self.calls > 1:
             raise ValueError("several calls at once need --script or --person: nobody can type for all of them")
         if not self.url:
