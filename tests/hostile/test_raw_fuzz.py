@@ -188,6 +188,23 @@ def test_a_message_is_a_moment_and_not_a_recording(desk: Desk) -> None:
     assert [one["code"] for one in told if one["type"] == "error"] == ["bad_audio"]
 
 
+@pytest.mark.parametrize("hello", ["{}", '{"marks": true}', '{"mode": "simple"}'])
+def test_a_client_that_reads_nothing_is_cut_off(desk: Desk, lines: Lines, hello: str) -> None:
+    """It holds up nobody else, and its place comes back in seconds; so does that of one that is silent, in minutes."""
+
+    class Deaf(Line):
+        async def send(self, message: Any) -> None:
+            await super().send(message)
+            if len(self.sent) > 3:
+                await asyncio.Event().wait()
+
+    line = Deaf([hello, bytes(1600)], 0.0, None)
+    began = desk.runner.get_loop().time()
+    desk.serve(line)
+    assert desk.app.switchboard.places.taken == 0 and lines.bad == []
+    assert desk.runner.get_loop().time() - began < (15 if "simple" not in hello else 330)
+
+
 NUMBER, ORIGIN = "+358401234567", b"https://" + b"evil." * 5000
 
 

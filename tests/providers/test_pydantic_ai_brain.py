@@ -111,6 +111,23 @@ async def test_a_brain_that_is_closed_stops_its_model() -> None:
         await ended.wait()
 
 
+@pytest.mark.parametrize("arguments", ['{"count":', "[1]", "[" * 5000, '{"count": ' + "9" * 5000 + "}", '"\\ud800"'])
+async def test_a_model_that_writes_no_arguments_may_try_again(arguments: str) -> None:
+    """It is told what is wrong, and the caller gets an answer; the tool is called once, with what is right."""
+    written = iter([arguments, '{"count": 3}'])
+
+    async def model(history: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
+        if (wanted := next(written, None)) is None:
+            yield "That is ordered."
+        else:
+            yield {0: DeltaToolCall("order", wanted, tool_call_id="a")}
+
+    kitchen = Kitchen()
+    parts = await answer(PydanticAiBrain(FunctionModel(stream_function=model)), Turn("three", tools=kitchen))
+    assert "".join(part for part in parts if isinstance(part, str)).strip() == "That is ordered."
+    assert kitchen.calls == [("order", '{"count":3}')]
+
+
 async def test_a_model_that_fails_is_a_brain_error() -> None:
     """With the framework's own error as its cause."""
 

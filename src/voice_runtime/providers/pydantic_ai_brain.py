@@ -35,6 +35,8 @@ __all__ = ["PydanticAiBrain", "items_of", "model_messages"]
 
 log = logging.getLogger(__name__)
 
+MAX_RETRIES = 3
+"""So often a model may write arguments that are no JSON object: nothing has been run then, and it is told."""
 _ANYTHING = SchemaValidator(core_schema.dict_schema())  # the runtime checks arguments itself
 
 
@@ -114,7 +116,7 @@ class _CallTools(AbstractToolset[Any]):
                 tool_def=ToolDefinition(
                     name=spec.name, description=spec.description, parameters_json_schema=dict(spec.parameters)
                 ),
-                max_retries=0,
+                max_retries=MAX_RETRIES,
                 args_validator=_ANYTHING,
             )
             for spec in self._tools.specs
