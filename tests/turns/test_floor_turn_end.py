@@ -199,6 +199,17 @@ def test_the_wait_learns_the_callers_own_pauses() -> None:
     assert play.until(9)[:2] == ["3.5 begin 2 'four one five'", "3.5 commit 2"]
 
 
+def test_who_interrupts_the_agent_did_not_pause() -> None:
+    """The time in which they listened is not added to the wait after their next words."""
+    play = FloorPlay(CALM)
+    play.at(0.0, VoiceStarted())
+    play.at(0.8, VoiceStopped(), FinalHeard("count for me"))
+    play.at(1.4, UtteranceQueued(1, 1), SpeechHeard(1))
+    play.at(3.0, VoiceStarted(), PartialHeard("stop it"))
+    play.at(3.6, VoiceStopped(), FinalHeard("stop it"))
+    assert play.until(4.1)[-1] == "4.1 commit 2"
+
+
 def test_a_cough_is_not_a_pause_to_learn_from() -> None:
     play = said()
     play.at(1.2, VoiceStarted())

@@ -45,7 +45,8 @@ class Caller:
         self.asked_for = ""  # the text that the end-of-turn model was last asked about
         self.probability: float | None = None
         self.waits_for_model = False
-        self._agent_spoke = False  # to an end, since the caller's voice
+        self._listens_since: float | None = None  # to the agent, after the caller's own voice
+        self._heard_out = False  # the agent, since then
         self._pause: float | None = None  # before the voice that goes on now; a pause only if words come
         self._voiced = 0.0
         self._begun = False
@@ -59,19 +60,26 @@ class Caller:
         if self.voice_end is None:
             return
         pause = at - self.voice_end
-        self._pause = None if self._agent_spoke else pause
+        listened = 0.0 if self._listens_since is None else at - self._listens_since
+        # Who speaks as soon as the agent does was not done: that was a pause. Later, it is an interruption.
+        self._pause = None if self._heard_out or listened > policy.answer_window else pause
         if pause >= policy.final_wait:
             self.words.settle()
 
+    def agent_heard(self, now: float) -> None:
+        """The caller hears the agent: from now on they do not pause but listen."""
+        if self._listens_since is None:
+            self._listens_since = now
+
     def agent_spoke(self) -> None:
-        """The agent has said something to its end: for so long, the caller did not pause but listen."""
-        self._agent_spoke = True
+        """The agent has said something to its end."""
+        self._heard_out = True
 
     def voice_stopped(self, at: float) -> None:
         if self.voice_since is not None:
             self._voiced += max(at - self.voice_since, 0.0)
             self.voice_since, self.voice_end, self._turn_voice_end = None, at, at
-            self._agent_spoke = False
+            self._listens_since, self._heard_out = None, False
 
     def voice_counts_at(self, policy: FloorPolicy) -> float | None:
         """When the voice that goes on now is one that interrupts; None: nobody speaks."""

@@ -103,6 +103,7 @@ class Floor:
                 self._speak_next()
             case on.SpeechHeard(utterance):
                 self._speech.heard(utterance)
+                self._caller.agent_heard(self._now)
             case on.UtteranceEnded(utterance):
                 if self._speech.ended(utterance):
                     self._caller.agent_spoke()
