@@ -157,7 +157,7 @@ def lines() -> Iterator[Lines]:
     st.sampled_from([0.0, 0.3, 4.0]),
     st.sampled_from([1000, 1006, None]),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_client_sends_its_call_ends_in_order(
     desk: Desk, lines: Lines, messages: list[str | bytes], pause: float, goodbye: int | None
 ) -> None:

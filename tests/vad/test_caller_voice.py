@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Callable
+
+import pytest
 
 from voice_runtime import VoiceApp, VoiceSession
 from voice_runtime.agent import Agent
@@ -15,6 +18,7 @@ from voice_runtime.mock import MockStt, MockTts, MockVad
 from voice_runtime.simulator import CallRecord, Line
 from voice_runtime.testing import PhoneTests, run
 from voice_runtime.transport import CallInfo
+from voice_runtime.vad import Vad, create_vad
 
 HEARD = (VoiceStarted, VoiceStopped, AudioStalled, ProviderFailed)
 
@@ -127,3 +131,23 @@ def test_an_mhm_makes_the_agent_pause_and_go_on_at_the_same_word(phone: PhoneTes
     words = [word.text for word in read_spelling(record.ear) if word.whole]
     assert words == greeting.lower().split()
     assert len(record.streams) == 1 and record.streams[0].bytes_cleared > 0
+
+
+@pytest.mark.parametrize("vad", [MockVad, create_vad], ids=["mock", "default"])
+def test_pieces_of_any_size_are_heard(vad: Callable[[], Vad]) -> None:
+    """Raw-audio clients and programs send what they like: nothing, a byte, noise, seconds at once."""
+    noise = random.Random(1)
+
+    async def scenario() -> list[CallEvent]:
+        call = VoiceSession(vad=vad(), clock=LoopClock(asyncio.get_running_loop()))
+        events: list[CallEvent] = []
+        call.on_event(lambda event: events.append(event) if isinstance(event, ProviderFailed) else None)
+        call.media_started(CallInfo(call_sid="CA1", stream_sid="MZ1"))
+        for size in (0, 1, 2, 255, 256, 257, 511, 20_000, *(noise.randrange(2000) for _ in range(20))):
+            call.caller_audio(noise.randbytes(size))
+            await asyncio.sleep(0.02)
+        call.signal_disconnected()
+        await asyncio.sleep(2)
+        return events
+
+    assert run(scenario()) == []
