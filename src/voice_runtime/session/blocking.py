@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -138,6 +139,9 @@ class BlockingSession:
 
     def wait_ended(self) -> CallEnd:
         return self._wait(self.session.wait_ended())
+
+    def recording_paused(self) -> AbstractContextManager[None]:
+        return self.session.recording_paused()
 
     def interrupt(self) -> None:
         self.session.interrupt()

@@ -8,7 +8,8 @@ here the verbs. Programs for 0.1 drive it from threads (`put_outbound_sync`, `se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class VoiceSession(CallLife):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._speaking = Speaking(self)
+        self._recording_pauses = 0
 
     __hash__ = object.__hash__
 
@@ -140,6 +142,23 @@ class VoiceSession(CallLife):
     def on_event(self, listener: Callable[[CallEvent], None]) -> Callable[[], None]:
         """Call `listener` with every event, on the loop: it must not block. Returns what takes it away again."""
         return self.hub.listen(listener)
+
+    @contextmanager
+    def recording_paused(self) -> Iterator[None]:
+        """Meanwhile recordings of the call get silence, of both sides: for what is none of their business."""
+        self._recording_pauses += 1
+        self._pause_recordings()
+        try:
+            yield
+        finally:
+            self._recording_pauses -= 1
+            self._pause_recordings()
+
+    def _pause_recordings(self) -> None:
+        for copy in (self.recorder, self._mixer):  # one of the program's need not know how
+            change = getattr(copy, "pause" if self._recording_pauses else "resume", None)
+            if copy is not None and change is not None:
+                self._copy(copy, change)
 
     async def hangup(self, detail: str = "") -> None:
         """End the call and return when it has ended."""
