@@ -14,7 +14,7 @@ import pytest
 from cli_world import OUR_NUMBER, PUBLIC, World
 from click.testing import Result
 
-from voice_runtime.simulator import Line, Phone, listens, waits_for_hang_up
+from voice_runtime.simulator import Line, Phone, listens, person, waits_for_hang_up
 from voice_runtime.simulator.rest import CallStatus, Fault, FaultKind
 
 ALICE = "+358401234567"
@@ -36,6 +36,9 @@ async def answer(call):
 
 async def stays(call):
     await call.wait_ended()
+
+async def who(call):
+    await call.hangup(call.answered_by)
 
 async def fails(call):
     raise RuntimeError("no")
@@ -74,6 +77,14 @@ def test_a_call_that_the_person_ends_is_fine_too(run: Run, world: World) -> None
     world.carrier.phones[ALICE] = Phone(listens(3.0), rings=0.1)
     result = run("call", ALICE, "program:stays", "--json")
     assert (result.exit_code, json.loads(result.stdout)["reason"]) == (0, "caller_hung_up")
+
+
+def test_the_program_is_told_who_answered(run: Run, world: World) -> None:
+    """When it gets the call, that is known."""
+    world.carrier.phones[ALICE] = person("hi", rings=0.1)
+    result = run("call", ALICE, "program:who", "--detect-machine", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["why"].startswith("agent_hung_up (human)")
 
 
 @pytest.mark.parametrize("outcome", [CallStatus.BUSY, CallStatus.NO_ANSWER, CallStatus.FAILED])

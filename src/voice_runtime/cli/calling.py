@@ -41,6 +41,7 @@ class Outbound:
     from_: str
     ring: int
     as_json: bool
+    detect_machine: bool = False
 
 
 @dataclass(slots=True)
@@ -131,6 +132,7 @@ async def _dial(carrier: CarrierTransport, settings: Settings, wanted: Outbound)
             status_callback=status,
             status_callback_events=EVENTS,
             timeout=wanted.ring,
+            machine_detection="DetectMessageEnd" if wanted.detect_machine else "",
         )
     return await carrier.place_call(wanted.number, from_=from_, url=url, status_callback=status)
 

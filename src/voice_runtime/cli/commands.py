@@ -130,6 +130,9 @@ def call(
         typer.Option("--wait/--no-wait", help="Stay until the call is over; only with MODULE:APP.", show_default=False),
     ] = None,
     ring: Annotated[int, typer.Option(min=5, max=600, help="Seconds it may ring.")] = 60,
+    detect_machine: Annotated[
+        bool, typer.Option("--detect-machine", help="Find out first whether a machine answers.")
+    ] = False,
     as_json: AsJson = False,
     host: Host = None,
     port: Port = None,
@@ -153,7 +156,7 @@ def call(
     if target is not None and wait is False:
         give_up("--no-wait ends this process, which would carry the call. Leave MODULE:APP or --no-wait out.")
     start_logging(log_level, None)
-    wanted = Outbound(number, from_, ring, as_json)
+    wanted = Outbound(number, from_, ring, as_json, detect_machine)
     if target is None:
         raise typer.Exit(place(wanted))
     raise typer.Exit(call_and_serve(load_target(target, Speech(stt, tts)), wanted, host=host, port=port))
