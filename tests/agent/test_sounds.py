@@ -16,6 +16,7 @@ from voice_runtime.audio.background import Background, looped
 from voice_runtime.audio.g711 import decode_ulaw, encode_ulaw
 from voice_runtime.audio.measure import level_dbfs, silent_runs
 from voice_runtime.audio.spelling import read_spelling, spell
+from voice_runtime.errors import ConfigurationError
 from voice_runtime.fallback.tts import FallbackTts
 from voice_runtime.llm import AgentItem, History, Turn
 from voice_runtime.mock import MockStt, MockTts
@@ -269,6 +270,12 @@ def test_mixing_stops_at_the_limits() -> None:
     voice = array("h", decode_ulaw(loud[:1600]))
     assert max(pcm) > 32000
     assert all(mixed >= one * 0.95 for mixed, one in zip(pcm, voice, strict=True) if one > 1000)
+
+
+def test_a_sound_that_is_not_there_is_missed_before_the_first_call() -> None:
+    """When the agent is made, and with the folder that it was looked for in."""
+    with pytest.raises(ConfigurationError, match=r"There is no file hum.wav. Its path is taken from /"):
+        Sounds(background="hum.wav")
 
 
 def test_a_loop_has_no_seam() -> None:

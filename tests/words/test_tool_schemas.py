@@ -167,3 +167,18 @@ def test_a_docstring_of_either_style() -> None:
 async def test_no_tools_answers_too() -> None:
     """A model that makes one up is told."""
     assert await NO_TOOLS.call("any", "{}") == "There is no tool 'any'."
+
+
+class Visit:
+    """The application's own, which nobody has announced as the context of a call."""
+
+
+def test_a_type_that_no_model_can_write_is_told_in_a_line() -> None:
+    """And what it probably is."""
+
+    def seat(visit: Visit) -> str:
+        return "done"
+
+    why = r"Visit'>: a model cannot write one. If it is the context of a call, Agent\(context=...\) makes it.$"
+    with pytest.raises(TypeError, match=why):
+        Tool(seat).spec()

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from voice_runtime.audio import Wav, read_wav, to_ulaw_8k
 from voice_runtime.audio.background import Background, looped
+from voice_runtime.errors import ConfigurationError
 from voice_runtime.session import VoiceSession
 
 __all__ = ["Sounds", "ThinkingSound"]
@@ -30,6 +31,12 @@ class Sounds:
     thinking_volume: float = 0.3
     thinking_after: float = 0.3
     _loops: tuple[bytes | None, bytes | None] | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises `ConfigurationError` for a file that is not there, before the first caller finds out."""
+        for source in (self.background, self.thinking):
+            if isinstance(source, str | Path) and not Path(source).is_file():
+                raise ConfigurationError(f"There is no file {source}.", remedy=f"Its path is taken from {Path.cwd()}.")
 
     async def for_call(self) -> Background | None:
         """None without any sound. Raises what reading a file raises: `OSError`, `AudioFormatError`."""

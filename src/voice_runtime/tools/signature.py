@@ -49,7 +49,11 @@ class Signature:
             self._model = asked[self._whole][0] if self._whole else self._made_of(_name(function), asked, said)
             self.schema = _schema_of(self._model)
         except PydanticUserError as error:
-            raise TypeError(f"tool {_name(function)}: {error}") from error
+            why = error.message.partition(". ")[0]  # then come hints for who writes models
+            raise TypeError(
+                f"tool {_name(function)}: {why}: a model cannot write one. If it is the context of a call, "
+                "Agent(context=...) makes it."
+            ) from error
 
     def _made_of(self, name: str, asked: Mapping[str, tuple[Any, Any]], said: Mapping[str, str]) -> type[BaseModel]:
         fields: dict[str, Any] = {}

@@ -135,9 +135,13 @@ class _OneLine(logging.Handler):
         super().__init__(logging.ERROR)
         self._screen = screen
         self._where = ""  # in the program the brain has failed
+        self._told: BaseException | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
+        if error is not None and error is self._told:
+            return  # a hook's: it has failed its task, and then the handler
+        self._told = error
         where = "" if error is None else _where(error)
         if record.name == "voice_runtime.agent.thinking":
             self._where = where
