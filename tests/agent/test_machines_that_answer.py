@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 from agent_world import Remembering, desk, ear
 
 from voice_runtime.agent import Phrases
+from voice_runtime.errors import TtsError
 from voice_runtime.events import AnsweredBy, EndReason
 from voice_runtime.llm import AgentItem
+from voice_runtime.mock import MockTts
 from voice_runtime.simulator import EndedBy, Line, Phone, answering_machine, call_screening, person
 from voice_runtime.testing import PhoneTests, ScriptedBrain
 
@@ -52,6 +56,19 @@ def test_without_a_message_a_machine_hears_nothing(phone: PhoneTests) -> None:
     record = phone.place(desk(agent), NUMBER, answering_machine(), detect_machine=True)
     assert ear(record) == ""
     assert agent.end is not None and agent.end.reason is EndReason.MACHINE_ANSWERED
+
+
+def test_a_message_that_could_not_be_said_was_not_left(phone: PhoneTests) -> None:
+    """The end of the call does not claim it."""
+
+    class Mute(MockTts):
+        async def synthesize(self, text: str) -> AsyncIterator[bytes]:
+            raise TtsError("mute", "failed", "for once")
+            yield b""
+
+    agent = caller()
+    phone.place(desk(agent, tts=Mute()), NUMBER, answering_machine(silence=20), detect_machine=True)
+    assert agent.end is not None and agent.end.detail.endswith("no message")
 
 
 def test_a_machine_without_a_beep_gets_the_message_too(phone: PhoneTests) -> None:

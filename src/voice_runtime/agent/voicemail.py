@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from voice_runtime.events import AnsweredBy, CallEvent, EndReason, FinalTranscript, PartialTranscript
+from voice_runtime.events import AnsweredBy, CallEvent, EndReason, FinalTranscript, PartialTranscript, PlaybackOutcome
 from voice_runtime.session import VoiceSession
 from voice_runtime.talk import Talk
 
@@ -21,10 +21,11 @@ async def leave_message(call: VoiceSession, answered_by: AnsweredBy, talk: Talk,
     """
     if answered_by in (AnsweredBy.MACHINE_START, AnsweredBy.FAX):
         message = ""
-    await talk.say(message, interruptible=False)
-    if message and answered_by is not AnsweredBy.MACHINE_END_BEEP and await _somebody_speaks(call):
+    said = await talk.say(message, interruptible=False)
+    left = bool(message) and said.outcome in (PlaybackOutcome.PLAYED, PlaybackOutcome.TIMED_OUT)
+    if left and answered_by is not AnsweredBy.MACHINE_END_BEEP and await _somebody_speaks(call):
         return
-    call.request_disconnect(EndReason.MACHINE_ANSWERED, f"{answered_by}, {'a message' if message else 'no message'}")
+    call.request_disconnect(EndReason.MACHINE_ANSWERED, f"{answered_by}, {'a message' if left else 'no message'}")
 
 
 async def _somebody_speaks(call: VoiceSession) -> bool:
