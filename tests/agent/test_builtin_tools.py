@@ -12,8 +12,8 @@ from voice_runtime.audio.tones import detect_dtmf
 from voice_runtime.errors import CarrierError
 from voice_runtime.events import EndReason
 from voice_runtime.llm import AgentItem, ToolItem, Turn, UserItem
-from voice_runtime.simulator import CallRecord, EndedBy, Line, Phone
-from voice_runtime.testing import PhoneSystem, PhoneTests
+from voice_runtime.simulator import CallRecord, EndedBy, Line, Menu, Phone, ivr
+from voice_runtime.testing import PhoneSystem, PhoneTests, ScriptedBrain, UseTool
 from voice_runtime.transports.twilio_transport import TwilioTransport
 
 
@@ -147,6 +147,20 @@ def test_digits_are_sent_as_tones(phone: PhoneTests) -> None:
     assert "The arguments are wrong: digits" in refused[0]
     assert detect_dtmf(record.ear) == "12#"
     assert ear(record).startswith("one moment.") and ear(record).endswith("done.")
+
+
+def test_a_menu_is_gone_through_without_a_word(phone: PhoneTests) -> None:
+    """Who presses a key for a machine need not say anything; there is nothing to apologise for."""
+
+    async def sales(line: Line) -> None:
+        await line.say("sales, how can i help")
+        await line.hear_out(quiet_ms=2000)
+
+    keys = UseTool("send_digits", {"digits": "1"})
+    brain = ScriptedBrain(on={"press one": keys, "how can": "i want a parcel."})
+    menu = ivr(Menu("welcome. for sales press one.", {"1": sales}))
+    record = phone.place(desk(Remembering(brain, tools=[send_digits])), "+15550001234", menu)
+    assert ear(record) == "i want a parcel." and "menu: 1" in record.transcript()
 
 
 def test_a_caller_is_transferred(phone: PhoneTests) -> None:

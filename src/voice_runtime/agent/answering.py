@@ -61,7 +61,7 @@ class Answering:
                 if turn.last and not turn.worded:
                     turn.reply.feed(agent.phrases.goodbye)
                 turn.reply.close()
-                if not turn.reply.unfinished and not turn.reply.heard:
+                if not turn.reply.unfinished and not turn.reply.heard and not turn.toolset.silent:
                     raise ValueError("the brain said nothing")
             case HandOff() as hand_off:
                 await turn.toolset.committed()

@@ -55,7 +55,7 @@ async def collect_digits(
     return digits.text
 
 
-@tool(timeout=60.0, holding="", on_barge_in=OnBargeIn.CANCEL)
+@tool(timeout=60.0, holding="", on_barge_in=OnBargeIn.CANCEL, silent=True)
 async def send_digits(digits: Annotated[str, Field(pattern="^[0-9*#wW]{1,40}$")], call: VoiceSession) -> str:
     """Press keys, for the menu of a machine on the other side.
 

@@ -135,6 +135,8 @@ class TurnTools:
         self._calls = 0
         self._same: Counter[int] = Counter()
         self._held: set[str] = set()  # lines that were said
+        self.silent = False
+        """Whether a tool was called after which nothing need be said."""
         self._running: dict[asyncio.Task[str], OnBargeIn] = {}
 
     @property
@@ -157,6 +159,7 @@ class TurnTools:
         refused = self._refusal(name, arguments)
         if self._calls > 2 * box.limits.tool_calls and refused is not None:
             return refused  # a model gone mad: there is nothing to learn from more of the same
+        self.silent = self.silent or (tool is not None and tool.silent)
         shown = UNKNOWN if tool is None else name
         work = box.tasks.start(f"answer-{shown}", self._answer(tool, name, arguments, refused))
         self._running[work] = tool.on_barge_in if tool is not None else OnBargeIn.CANCEL

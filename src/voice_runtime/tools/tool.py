@@ -31,6 +31,7 @@ class Tool:
     `timeout`: seconds. `holding`: said when the caller has heard nothing for `holding_after` seconds since the tool was
     begun; None: the agent's own phrase; "": nothing. `result_instruction`: given to the model with the result, and not
     remembered. `status`: what the tool is doing, for a screen, with its arguments: "Looking up order {order}".
+    `silent`: what it does is an answer, and the model need not say anything; else an answer without a word has failed.
     """
 
     function: Callable[..., Any]
@@ -42,6 +43,7 @@ class Tool:
     result_instruction: str = ""
     status: str = ""
     on_barge_in: OnBargeIn = OnBargeIn.FINISH
+    silent: bool = False
     _signatures: dict[frozenset[type], Signature] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +93,7 @@ def tool(
     result_instruction: str = "",
     status: str = "",
     on_barge_in: OnBargeIn | str = OnBargeIn.FINISH,
+    silent: bool = False,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """`@tool`, or `@tool(timeout=3.0)`: makes a `Tool` of a function. The options are those of `Tool`."""
