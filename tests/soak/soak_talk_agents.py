@@ -290,7 +290,7 @@ class Caller:
 
     async def act(self, line: Line) -> None:
         with suppress(CallHangupError):
-            for _ in range(self.chance.randint(2, 6)):
+            for _ in range(self.chance.randint(2, 9)):
                 with suppress(TimeoutError):
                     await self.one(line)
             if self.chance.random() < 0.7:

@@ -12,14 +12,20 @@ from voice_runtime.simulator.rest import FAULTS
 
 __all__ = ["TalkPlan"]
 
-BRAINS = ("fast", "slow", "tardy", "stalls", "fails", "empty", "endless", "circles", "tools", "plain", "chain")
-VOICES = ("good", "good", "good", "fails", "fails_now_and_then", "stalls", "stalls_now_and_then", "slow", "chain")
-EARS = ("good", "good", "good", "good", "dies", "stalls", "deaf", "absent", "chain_dies", "chain_stalls", "chain_deaf")
+BRAINS = (
+    "fast", "slow", "tardy", "stalls", "fails", "empty", "endless", "circles", "plain", "chain",
+    "tools", "tools", "tools", "tools",
+)  # fmt: skip
+VOICES = (*["good"] * 6, "fails", "fails_now_and_then", "stalls", "stalls_now_and_then", "slow", "chain")
+EARS = (*["good"] * 8, "dies", "stalls", "deaf", "absent", "chain_dies", "chain_stalls", "chain_deaf")
 VADS = ("off", "on", "on", "fails")
-HOOKS = ("none", "none", "says", "edits", "answers", "silent", "raises", "replies", "enter_raises", "slow", "hangs_up")
+HOOKS = (
+    *["none"] * 5, "says", "says", "edits", "answers", "silent", "raises", "replies", "replies", "enter_raises", "slow",
+    "hangs_up",
+)  # fmt: skip
 MODELS = ("none", "none", "random", "slow", "fails")
 ASIDES = ("none", "none", "background", "thinking", "both")
-CALLERS = ("talks", "interrupts", "mumbles", "coughs", "presses", "silent", "mixed", "mixed", "mixed")
+CALLERS = ("talks", "talks", "interrupts", "interrupts", "mumbles", "coughs", "presses", "silent", *["mixed"] * 6)
 BREAKS = ("cuts_after", "half_open_after", "stops_reading_after", "keeps_socket_open", "missing_stop")
 
 
