@@ -36,7 +36,7 @@ def test_callbacks_that_go_astray_keep_no_place(phone: PhoneTests, day: BadDay) 
             assert HELLO in record.ear
         assert not agent.app.switchboard.calls
 
-    phone.options = {"settings": {"voice_max_concurrent_calls": 1}}
+    phone.options = {"settings": {"voice_max_calls": 1}}
     phone.run(twice, agent.app)
     assert agent.ends == [(EndReason.HANDLER_RETURNED, Fault.AGENT)] * 2
 
@@ -63,7 +63,7 @@ async def waits(call: VoiceSession) -> None:
 def test_a_webhook_that_comes_twice_is_one_call(phone: PhoneTests) -> None:
     """The first answer was lost: the second has a stream too, and the call takes one place and not two."""
     agent = Agent(greets)
-    phone.options = {"settings": {"voice_max_concurrent_calls": 1}}
+    phone.options = {"settings": {"voice_max_calls": 1}}
     record = phone.call(agent.app, listens(30), bad_day=BadDay(webhook_twice=True))
     assert HELLO in record.ear and agent.ends == [(EndReason.HANDLER_RETURNED, Fault.AGENT)]
 
@@ -78,7 +78,7 @@ def test_a_webhook_that_the_carrier_gave_up_keeps_no_place(phone: PhoneTests) ->
         assert HELLO in (await system.call(listens(30))).ear
 
     phone.expect(ViolationCode.TWIML_UNREACHABLE)
-    phone.options = {"settings": {"voice_max_concurrent_calls": 1}}
+    phone.options = {"settings": {"voice_max_calls": 1}}
     phone.run(scenario, agent.app)
     assert len(agent.ends) == 1
 
