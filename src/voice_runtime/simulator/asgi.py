@@ -57,6 +57,9 @@ class AsgiApplication:
         except TimeoutError:
             socket.abort()
             raise Refused(ViolationCode.NO_RESPONSE, f"no handshake in {HANDSHAKE_SECONDS:.0f} s") from None
+        except asyncio.CancelledError:  # the caller hung up meanwhile
+            socket.abort()
+            raise
         if status != 101:
             raise Refused(ViolationCode.HANDSHAKE_REFUSED, f"the handshake was answered with HTTP {status}")
         return socket
