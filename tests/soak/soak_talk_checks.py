@@ -191,7 +191,8 @@ def _speech(plan: TalkPlan, story: Story, heard: list[SpelledWord]) -> Iterator[
     if len(again) > _cuts(story):
         yield f"heard twice, with {_cuts(story)} cuts: {again}"
     numbers = [number for source, number in places if source == "brain"]
-    if (back := sum(later <= before for before, later in pairwise(numbers))) > _cuts(story):
+    back = sum(later <= before for before, later in pairwise(numbers))
+    if back > _cuts(story) and plan.hooks != "replies":  # which are made beside the answers
         yield f"out of order {back} times, with {_cuts(story)} cuts: {whole}"
 
 
