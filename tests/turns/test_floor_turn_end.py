@@ -15,6 +15,7 @@ from voice_runtime.turns.events import (
     EndOfTurnEstimated,
     FinalHeard,
     KeyPressed,
+    NotUnderstood,
     PartialHeard,
     PolicyChanged,
     SpeechHeard,
@@ -434,6 +435,17 @@ def test_a_caller_who_speaks_again_has_all_prompts_before_them() -> None:
     play.at(12.0, FinalHeard("hello"))
     play.at(13.0, ThinkingEnded(1))
     assert play.until(24)[-1] == "23 prompt 1"
+
+
+def test_a_caller_who_is_not_understood_is_not_silent() -> None:
+    """The stages begin anew: who speaks to a deaf recogniser is not hung up on for their silence."""
+    play = FloorPlay(FloorPolicy(silence=(10.0, 10.0)))
+    play.at(0.0, CallStarted())
+    assert play.until(12.0) == ["10 prompt 1"]
+    play.at(15.0, NotUnderstood(), UtteranceQueued(1), SpeechHeard(1))
+    play.at(16.0, UtteranceEnded(1))
+    assert play.until(25.9) == []
+    assert play.until(26.0) == ["26 prompt 1"]
 
 
 def test_silence_rules_may_change_while_the_caller_is_silent() -> None:

@@ -365,6 +365,7 @@ class Conversation:
         if times > self._agent.limits.failures:
             self._ending.failed("stt: no words for a voice")
         else:
+            self._tell(on.NotUnderstood())
             self._talk.say(self._agent.phrases.unheard)
 
     def _failed(self, why: str) -> bool:

@@ -15,6 +15,7 @@ __all__ = [
     "FinalHeard",
     "InterruptRequested",
     "KeyPressed",
+    "NotUnderstood",
     "PartialHeard",
     "PolicyChanged",
     "SpeechHeard",
@@ -93,6 +94,11 @@ class FinalHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """The caller spoke, and no words came of it: they are not silent, and the agent asks them to say it again."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyPressed:
     """One of 0-9 * # A-D."""
 
@@ -162,6 +168,7 @@ Event = (
     | AudioStalled
     | PartialHeard
     | FinalHeard
+    | NotUnderstood
     | KeyPressed
     | EndOfTurnEstimated
     | TurnDeclared

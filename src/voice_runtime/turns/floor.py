@@ -88,6 +88,8 @@ class Floor:
                     self._words_came(confidence)
             case on.FinalHeard(text, confidence):
                 self._final_heard(text, confidence)
+            case on.NotUnderstood():
+                self._silence.broken()
             case on.KeyPressed(key):
                 self._key_pressed(key)
             case on.EndOfTurnEstimated(request, probability):
