@@ -31,6 +31,8 @@ LATE_SECONDS: Final = 0.01
 """By how much (really) the machine may be late before scaled time waits for it."""
 NETWORK_SECONDS: Final = 0.001
 """How long (really) a message from one socket of this machine to another may take: time waits for it."""
+MOST_NETWORK_SECONDS: Final = 0.05
+"""The same, before a leap in time: a frame that is late by a leap of seconds would be a timeout."""
 
 
 class Deadlock(Exception):
@@ -146,7 +148,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if self._held > 0:
             return real.select(PATIENCE_SECONDS) or self._stuck(f"work outside the loop takes {PATIENCE_SECONDS:g} s")
         if timeout is not None:
-            if len(real.get_map()) > self._own_files and (ready := real.select(NETWORK_SECONDS)):
+            in_flight = min(max(NETWORK_SECONDS, timeout / 50), MOST_NETWORK_SECONDS)
+            if len(real.get_map()) > self._own_files and (ready := real.select(in_flight)):
                 return ready  # what was sent to a socket of ours was still on its way
             self._now += timeout
             return []
