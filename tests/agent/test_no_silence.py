@@ -92,26 +92,12 @@ class ShakyVoice(MockTts):
             yield chunk
 
 
-class DeafStt(MockStt):
-    """Takes all the audio, hears that somebody speaks, and from some moment on finds no words."""
-
-    def __init__(self, after_ms: int) -> None:
-        super().__init__()
-        self.after_ms = after_ms
-
-    def _say_read(self, text: str, final: bool) -> None:
-        if self.audio_ms < self.after_ms:
-            super()._say_read(text, final)
-        elif not text and not final:
-            self._call(self.on_speech_started)
-
-
 def recogniser_that(fault: Fault) -> Callable[[], MockStt]:
     made: dict[str, Callable[[], MockStt]] = {
         "refuses": lambda: MockStt(fail_start=True),
         "raises": lambda: MockStt(die_after_ms=fault.after),
         "hangs": lambda: MockStt(stall_after_ms=fault.after),
-        "is deaf": lambda: DeafStt(fault.after),
+        "is deaf": lambda: MockStt(deaf_after_ms=fault.after),
     }
     return made[fault.how]
 

@@ -160,20 +160,6 @@ def voice_of(plan: TalkPlan, opened: Open) -> Any:
 # -- ears --------------------------------------------------------------------------------------------------------------
 
 
-class DeafStt(MockStt):
-    """Hears that somebody speaks, and from some moment on finds no words."""
-
-    def __init__(self, after_ms: float) -> None:
-        super().__init__()
-        self.after_ms = after_ms
-
-    def _say_read(self, text: str, final: bool) -> None:
-        if self.audio_ms < self.after_ms:
-            super()._say_read(text, final)
-        elif not text and not final:
-            self._call(self.on_speech_started)
-
-
 def ears_of(plan: TalkPlan) -> Callable[[], Any]:
     after = plan.chance("ears").choice((0.0, plan.chance("ears").uniform(500, 15000)))
     kind = plan.ears.removeprefix("chain_")
@@ -182,7 +168,7 @@ def ears_of(plan: TalkPlan) -> Callable[[], Any]:
         "dies": lambda: MockStt(die_after_ms=after),
         "stalls": lambda: MockStt(stall_after_ms=after),
         "absent": lambda: MockStt(fail_start=True),
-        "deaf": lambda: DeafStt(after),
+        "deaf": lambda: MockStt(deaf_after_ms=after),
     }
     return made[kind] if kind == plan.ears else FallbackStt({"shaky": made[kind], "steady": MockStt})
 

@@ -78,7 +78,8 @@ class MockStt:
 
     For fault tests: `fail_start` (True, or the exception to raise) makes `start` fail; `die_after_ms` of audio
     ends recognition with one `on_error`; after `stall_after_ms` nothing is read or committed any more, and nothing is
-    said about it. Other keywords are taken and ignored, so that it can stand in for any provider.
+    said about it; after `deaf_after_ms` it hears that somebody speaks, and finds no words. Other
+    keywords are taken and ignored, so that it can stand in for any provider.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class MockStt:
         fail_start: bool | Exception = False,
         die_after_ms: float | None = None,
         stall_after_ms: float | None = None,
+        deaf_after_ms: float | None = None,
         **kwargs: object,
     ) -> None:
         self.on_committed: Callable[[str], None] | None = None
@@ -102,6 +104,7 @@ class MockStt:
         self._fail_start = fail_start
         self._die_after = die_after_ms
         self._stall_after = stall_after_ms
+        self._deaf_after = deaf_after_ms
         self._kwargs = kwargs
         self._injected: deque[tuple[str, bool]] = deque()
         self._told = bool(self._script)
@@ -194,6 +197,10 @@ class MockStt:
 
     def _say_read(self, text: str, final: bool) -> None:
         if self._told:
+            return
+        if self._deaf_after is not None and self.audio_ms >= self._deaf_after:
+            if not text and not final:
+                self._call(self.on_speech_started)
             return
         if text:
             self._say(text, final=final)
